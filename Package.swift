@@ -1,0 +1,110 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
+import PackageDescription
+
+/// Language features that every Swift target is compiled with (docs/style: no warning is left standing).
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// Kernels are optimised in debug builds too: at -O0 they are fifty times slower and the tests that use them with them.
+let optimisedC: [CSetting] = [
+  .unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror"])
+]
+
+let protobuf = Target.Dependency.product(name: "SwiftProtobuf", package: "swift-protobuf")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+/// A plugin exports one symbol, `massif_plugin_entry`; everything else in it stays its own.
+let pluginLinkage: [LinkerSetting] = [
+  .unsafeFlags(["-Xlinker", "--version-script=Examples/Plugins/plugin.map"])
+]
+
+let package = Package(
+  name: "massif",
+  products: [
+    .executable(name: "massif", targets: ["massif"]),
+    .library(name: "MassifClient", targets: ["MassifClient"]),
+    .library(name: "PluginKit", targets: ["PluginKit"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-protobuf", exact: "1.39.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // C
+    .target(name: "CKernels", cSettings: optimisedC),
+    .target(name: "CPluginABI"),
+    .target(name: "CProtobuf", linkerSettings: [.linkedLibrary("protobuf-c")]),
+    .target(name: "CEpoll"),
+    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(
+      name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
+
+    // Swift
+    .target(name: "Runtime", dependencies: ["CKernels"], swiftSettings: strict),
+    .target(name: "PluginKit", dependencies: ["CPluginABI"], swiftSettings: strict),
+    .target(
+      name: "ModelPlugins", dependencies: ["CPluginABI", "Runtime"], swiftSettings: strict),
+    .target(
+      name: "RPCTransport", dependencies: ["COpenSSL", "CNghttp2", "CEpoll"], swiftSettings: strict),
+    .target(
+      name: "RPCServer", dependencies: ["RPCTransport", logging], swiftSettings: strict),
+    .target(name: "MassifAPI", dependencies: [protobuf], swiftSettings: strict),
+    .target(name: "Store", dependencies: ["COpenSSL", grdb], swiftSettings: strict),
+    .target(
+      name: "Serving",
+      dependencies: [
+        "RPCServer", "MassifAPI", "CProtobuf", "ModelPlugins", "Runtime", "Store", logging,
+      ], swiftSettings: strict),
+    .target(
+      name: "Lifecycle",
+      dependencies: [
+        "RPCServer", "MassifAPI", "ModelPlugins", "Runtime", "Store", logging, protobuf,
+      ], swiftSettings: strict),
+    .target(
+      name: "MassifClient", dependencies: ["RPCTransport", "MassifAPI", "CProtobuf", protobuf],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "massif",
+      dependencies: [
+        "Runtime", "ModelPlugins", "RPCTransport", "RPCServer", "MassifAPI", "Store", "Serving",
+        "Lifecycle", "MassifClient", arguments, logging, yams, protobuf,
+      ], swiftSettings: strict),
+
+    // Tests
+    .target(name: "TestSupport", dependencies: ["RPCTransport"], path: "Tests/TestSupport",
+      swiftSettings: strict),
+    .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: strict),
+    .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "CKernels"], swiftSettings: strict),
+    .testTarget(
+      name: "ModelPluginsTests", dependencies: ["ModelPlugins", "CPluginABI", "Runtime", "PluginKit"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "RPCTransportTests", dependencies: ["RPCTransport", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "RPCServerTests", dependencies: ["RPCServer", "RPCTransport", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(name: "StoreTests", dependencies: ["Store", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "ServingTests", dependencies: ["Serving", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "LifecycleTests", dependencies: ["Lifecycle", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "MassifClientTests", dependencies: ["MassifClient", "RPCServer", "TestSupport"],
+      swiftSettings: strict),
+    .testTarget(name: "MassifTests", dependencies: ["massif", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["MassifClient", "TestSupport"], swiftSettings: strict),
+  ],
+  cLanguageStandard: .c11
+)

@@ -1,0 +1,1 @@
+@main struct Massif { static func main() {} }
