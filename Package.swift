@@ -82,15 +82,19 @@ let package = Package(
       ], swiftSettings: strict),
 
     // Tests
-    .target(name: "TestSupport", dependencies: ["RPCTransport"], path: "Tests/TestSupport",
+    .target(
+      name: "TestSupport", dependencies: ["RPCTransport"], path: "Tests/TestSupport",
       swiftSettings: strict),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: strict),
-    .testTarget(name: "RuntimeTests", dependencies: ["Runtime", "CKernels"], swiftSettings: strict),
     .testTarget(
-      name: "ModelPluginsTests", dependencies: ["ModelPlugins", "CPluginABI", "Runtime", "PluginKit"],
+      name: "RuntimeTests", dependencies: ["Runtime", "CKernels"], swiftSettings: strict),
+    .testTarget(
+      name: "ModelPluginsTests",
+      dependencies: ["ModelPlugins", "CPluginABI", "Runtime", "PluginKit"],
       swiftSettings: strict),
     .testTarget(
-      name: "RPCTransportTests", dependencies: ["RPCTransport", "TestSupport"], swiftSettings: strict),
+      name: "RPCTransportTests", dependencies: ["RPCTransport", "TestSupport"],
+      swiftSettings: strict),
     .testTarget(
       name: "RPCServerTests", dependencies: ["RPCServer", "RPCTransport", "TestSupport"],
       swiftSettings: strict),
@@ -102,7 +106,8 @@ let package = Package(
     .testTarget(
       name: "MassifClientTests", dependencies: ["MassifClient", "RPCServer", "TestSupport"],
       swiftSettings: strict),
-    .testTarget(name: "MassifTests", dependencies: ["massif", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "MassifTests", dependencies: ["massif", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "EndToEndTests", dependencies: ["MassifClient", "TestSupport"], swiftSettings: strict),
   ],
