@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+# Every target installs what it needs and is safe to run again. `make help` lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help bootstrap build demo test check format protos bench-rpc bench-train bench-kernels goldens clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+bootstrap: ## install the Debian packages that building needs
+	@scripts/bootstrap build
+
+build: bootstrap ## the release binary, .build/release/massif
+	swift build -c release --product massif
+
+demo: ## the main job on real data: train over the RPC, deploy, classify with two clients
+	@scripts/demo
+
+test: ## all tests; ends with "N passed, N failed"
+	@scripts/test
+
+check: ## format, imports between targets, generated code
+	@scripts/bootstrap build protos
+	@scripts/check
+
+format: ## write every Swift file as `swift format` would
+	@git ls-files '*.swift' | grep -v /Generated/ | xargs swift format -i --parallel
+
+protos: ## make the generated protobuf code anew
+	@scripts/bootstrap build protos
+	@scripts/generate-protos
+
+goldens: ## make Tests/Golden anew with PyTorch
+	@scripts/make-goldens
+
+bench-rpc: ## requests/s and CPU per request beside a C++ gRPC server
+	@scripts/bootstrap build bench
+	@Benchmarks/rpc/run
+
+bench-train: ## training images/s beside PyTorch
+	@scripts/bootstrap build demo
+	@Benchmarks/train/run
+
+bench-kernels: ## GFLOP/s of the kernels beside the machine's limit
+	@scripts/bootstrap build
+	@Benchmarks/kernels/run
+
+clean: ## remove what building and the demo made
+	rm -rf .build .build-protoc-gen-swift .venv certs/dev
