@@ -115,13 +115,14 @@ import Testing
 
   /// The child processes of a process, from /proc.
   private static func children(of parent: Int32) -> [Int32] {
-    let tasks = "/proc/\(parent)/task"
-    let threads = (try? FileManager.default.contentsOfDirectory(atPath: tasks)) ?? []
-    return threads.flatMap { thread -> [Int32] in
-      let text = (try? String(contentsOfFile: "\(tasks)/\(thread)/children", encoding: .utf8)) ?? ""
-      return text.split(separator: " ").compactMap {
-        Int32($0.trimmingCharacters(in: .whitespaces))
+    let entries = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return entries.compactMap(Int32.init).filter { process in
+      // "pid (name) state ppid ...", where the name may hold spaces and parentheses
+      let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)
+      guard let fields = stat?.split(separator: ")").last?.split(separator: " ") else {
+        return false
       }
+      return fields.count > 1 && fields[0] != "Z" && Int32(fields[1]) == parent
     }
   }
 }
