@@ -1,1 +1,370 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// CKernels: the vector kernels of Massif's tensor runtime, one table of functions per instruction
+// set.
+//
+// Conventions, for every function of the table:
+//
+// - Data are float32 (`f32`) and row-major; images are NHWC. Legend: N images, H/W height and
+//   width, C input channels, O output channels, OH/OW output height and width, KH/KW kernel height
+//   and width; for matrices C(M, N) = A(M, K) * B(K, N).
+// - Sizes, strides and scratch sizes count *elements*, not bytes. Any size may be zero.
+// - Functions are single-threaded, keep no state, allocate nothing, print nothing and cannot fail.
+//   Shapes must be valid (the caller has checked them); nothing outside the arrays described is
+//   read or written.
+// - Who partitions: the caller. A function with a range argument (`m0..m1`, `row0..row1`, ...)
+//   computes that half-open part of its output and touches no other part of it; a function without
+//   one is flat, and the caller advances the pointers. Whatever the ranges and their order, every
+//   output element has the same bits, because each is one chain of operations fixed by the shape
+//   and the instruction set alone. Functions that *reduce* over what they are given (`column_sums`,
+//   `channel_moments`, a weight gradient over an image range, ...) depend on that range: cut it by
+//   shape, never by thread count, and combine in index order.
+// - Aliasing: `out` may be exactly one of the inputs of a flat elementwise function (marked "in
+//   place"); everywhere else outputs, inputs and scratch must not overlap.
+// - No alignment is required; 64-byte aligned arrays are faster. Scratch is uninitialised on entry,
+//   belongs to one call at a time, and may be NULL where its size is 0.
+// - NaN is propagated: by maximum, ReLU and max-pooling too.
 #pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#pragma clang assume_nonnull begin
+
+/// A function applied to each result while it is still in registers or in the first-level cache.
+typedef int32_t mk_activation;
+enum {
+  MK_ACTIVATION_NONE = 0,
+  MK_ACTIVATION_RELU = 1,
+  MK_ACTIVATION_SIGMOID = 2,
+  MK_ACTIVATION_TANH = 3,
+};
+
+/// How the right operand of a matrix product lies in memory.
+typedef int32_t mk_operand_form;
+enum {
+  /// Row-major (K, N); `b_stride` elements from row to row.
+  MK_OPERAND_ROWS = 0,
+  /// The transpose, row-major (N, K); `b_stride` elements from row to row. For a dense layer's data
+  /// gradient, dX = dY * W^T with W (inputs, outputs) in place.
+  MK_OPERAND_TRANSPOSED = 1,
+  /// Written by `gemm_pack`, panel-major. Best where B is constant, and by far where M is small.
+  MK_OPERAND_PACKED = 2,
+};
+
+/// One matrix product: C = gate(activation(A * B + bias (+ C))).
+///
+/// Dense layer, X (batch, inputs), W (inputs, outputs):
+/// - forward: A = X, B = W packed (or ROWS in training), bias, activation;
+/// - data gradient: A = dY, B = W TRANSPOSED;
+/// - weight gradient: A = X^T (a_row_stride 1, a_column_stride inputs), B = dY ROWS, M = inputs, K
+///   = batch.
+typedef struct mk_gemm {
+  size_t m, n, k;
+  /// Element (i, p) of A is a[i * a_row_stride + p * a_column_stride]. One of the two strides
+  /// should be 1.
+  const float *a;
+  size_t a_row_stride, a_column_stride;
+  const float *b;
+  mk_operand_form b_form;
+  /// Ignored when packed.
+  size_t b_stride;
+  /// Element (i, j) of C is c[i * c_stride + j].
+  float *c;
+  size_t c_stride;
+  /// (N), or NULL.
+  const float *_Nullable bias;
+  mk_activation activation;
+  /// Not 0: adds to C instead of overwriting it (the activation is applied to the sum).
+  int32_t accumulate;
+  /// NULL, or a matrix laid out like C with row stride `gate_stride`: results are zero where it is
+  /// <= 0. This is ReLU's gradient, fused: the gate is the ReLU's output.
+  const float *_Nullable gate;
+  size_t gate_stride;
+} mk_gemm;
+
+/// The geometry of a 2-D convolution or pooling: (N, H, W, C) to (N, OH, OW, O).
+///
+/// Output row y reads input rows y * stride_h - pad_top + (0 ..< kernel_h); what lies outside the
+/// image is zero (average-pooling and convolution) or absent (max-pooling). Padding below and to
+/// the right is whatever OH and OW make necessary, so asymmetric padding needs nothing more.
+/// Requires strides >= 1, kernel >= 1, pad_top < kernel_h, pad_left < kernel_w, and every output
+/// row and column to have at least one of its taps inside the image.
+typedef struct mk_window {
+  /// Images; it bounds the ranges and takes part in no layout.
+  size_t n;
+  size_t h, w, c;
+  size_t oh, ow;
+  /// Output channels; unused by pooling.
+  size_t o;
+  size_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left;
+} mk_window;
+
+/// Adam and AdamW, one step. Corrections are computed by the caller in double precision.
+typedef struct mk_adam {
+  float learning_rate, beta1, beta2, epsilon;
+  /// L2 penalty added to the gradient (Adam), or, if `decoupled`, decay of the parameter (AdamW).
+  float weight_decay;
+  int32_t decoupled;
+  /// 1 - beta1^t and 1 - beta2^t for step t = 1, 2, ...
+  float correction1, correction2;
+  /// Multiplies the gradient first: 1, or a clipping factor.
+  float gradient_scale;
+} mk_adam;
+
+/// Stochastic gradient descent with momentum, one step.
+typedef struct mk_sgd {
+  float learning_rate, momentum, weight_decay;
+  int32_t nesterov;
+  float gradient_scale;
+} mk_sgd;
+
+/// A stream of random numbers: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as
+/// 1, 2, 3", SC'11). Number i of a stream is word i % 4 of the block with counter (low and high
+/// half of i / 4, low and high half of `stream`) and key (low and high half of `key`): any part can
+/// be produced on its own.
+typedef struct mk_philox {
+  uint64_t key, stream;
+} mk_philox;
+
+/// The kernels of one instruction set. Immutable; lives for the whole process.
+typedef struct mk_kernels {
+  /// "scalar", "avx2" or "avx512".
+  const char *name;
+  /// Floats in a vector.
+  size_t lanes;
+  /// Rows of the register tile: ranges over M are fastest in multiples of it.
+  size_t tile_rows;
+  /// Columns of the register tile and of a packed panel: ranges over N, O (and C in a data
+  /// gradient) must begin at multiples of it and end at one or at the end.
+  size_t panel_width;
+
+  // ---- matrix product -------------------------------------------------------------------------
+
+  /// Elements of a packed B(K, N).
+  size_t (*gemm_packed_size)(size_t k, size_t n);
+  /// Packs columns n0 ..< n1 of B (form ROWS or TRANSPOSED) into their place in `packed`.
+  void (*gemm_pack)(
+      float *packed, const float *b, mk_operand_form form, size_t b_stride, size_t k, size_t n,
+      size_t n0,
+      size_t n1);
+  /// Scratch elements for any sub-range of this product. Depends on m, n, k, strides and form only.
+  size_t (*gemm_scratch_size)(const mk_gemm *g);
+  /// Computes C[m0 ..< m1, n0 ..< n1]. `n0` as `panel_width` says. With k = 0 the sum is 0.
+  ///
+  /// Every call packs the part of A (and, unless packed, of B) that it uses, so few large ranges
+  /// beat many small ones: cut M when M is large, N when it is not, in parts of 128 and more.
+  void (*gemm)(
+      const mk_gemm *g, size_t m0, size_t m1, size_t n0, size_t n1, float *_Nullable scratch);
+
+  // ---- convolution ----------------------------------------------------------------------------
+  // Weights are (KH, KW, C, O) row-major; no im2col: one strided micro-kernel reads the images in
+  // place.
+
+  /// Elements of the packed weights of the forward pass.
+  size_t (*conv2d_packed_size)(const mk_window *s);
+  /// Packs output channels o0 ..< o1 of w (KH, KW, C, O). Once per set of weights.
+  void (*conv2d_pack)(const mk_window *s, float *packed, const float *w, size_t o0, size_t o1);
+  size_t (*conv2d_scratch_size)(const mk_window *s);
+  /// y[row0 ..< row1, :, o0 ..< o1] = activation(conv(x, w) + bias), where the rows are the N * OH
+  /// output rows of y (N, OH, OW, O) from x (N, H, W, C). Rows of one image together, as many as
+  /// possible, are fastest.
+  void (*conv2d)(
+      const mk_window *s, const float *x, const float *packed, const float *_Nullable bias,
+      mk_activation activation,
+      float *y, size_t row0, size_t row1, size_t o0, size_t o1, float *_Nullable scratch);
+
+  /// Elements of the packed weights of the data gradient.
+  size_t (*conv2d_data_gradient_packed_size)(const mk_window *s);
+  /// Packs input channels c0 ..< c1 of w (KH, KW, C, O), flipped and transposed.
+  void (*conv2d_data_gradient_pack)(
+      const mk_window *s, float *packed, const float *w, size_t c0, size_t c1);
+  size_t (*conv2d_data_gradient_scratch_size)(const mk_window *s);
+  /// dx[row0 ..< row1, :, c0 ..< c1] (+)= gradient along x, where the rows are the N * H rows of dx
+  /// (N, H, W, C), from dy (N, OH, OW, O). `gate` is NULL or (N, H, W, C): see mk_gemm.gate.
+  void (*conv2d_data_gradient)(
+      const mk_window *s, const float *dy, const float *packed, const float *_Nullable gate, int32_t
+      accumulate,
+      float *dx, size_t row0, size_t row1, size_t c0, size_t c1, float *_Nullable scratch);
+
+  /// Number of independent parts of a weight gradient: KH * ceil(O / panel_width).
+  size_t (*conv2d_weight_gradient_units)(const mk_window *s);
+  size_t (*conv2d_weight_gradient_scratch_size)(const mk_window *s);
+  /// dw (KH, KW, C, O) (+)= gradient along the weights summed over images image0 ..< image1, and,
+  /// unless NULL, dbias (O) (+)= the sums of dy; only the elements of units unit0 ..< unit1 are
+  /// touched.
+  ///
+  /// The sum over a fixed image range has the same bits however the units are cut. Two ways to
+  /// partition: all images, units in parallel (large weights); or images in chunks of a fixed size,
+  /// each into its own partial gradient, added in order with `column_sums` (small weights, such as
+  /// a first layer's).
+  void (*conv2d_weight_gradient)(
+      const mk_window *s, const float *x, const float *dy, int32_t accumulate, float *dw, float
+      *_Nullable dbias,
+      size_t image0, size_t image1, size_t unit0, size_t unit1, float *_Nullable scratch);
+
+  // ---- pooling (O unused: channels are C throughout) ------------------------------------------
+
+  /// y rows row0 ..< row1 of N * OH. `taps` (N, OH, OW, C), unless NULL, takes the position of the
+  /// maximum in its window, ky * KW + kx, the first of equals; so KH * KW <= 65536.
+  void (*max_pool)(
+      const mk_window *s, const float *x, float *y, uint16_t *_Nullable taps, size_t row0, size_t
+      row1);
+  /// dx rows row0 ..< row1 of N * H, overwritten; windows may overlap. `gate` (N, OH, OW, C),
+  /// unless NULL, is the pool's own output when a ReLU came before it: gradient passes only where
+  /// it is > 0.
+  void (*max_pool_gradient)(
+      const mk_window *s, const float *dy, const uint16_t *taps, const float *_Nullable gate, float
+      *dx,
+      size_t row0, size_t row1);
+  /// y rows row0 ..< row1 of N * OH. Divides by KH * KW if `count_padding`, else by the taps inside
+  /// the image.
+  void (*average_pool)(
+      const mk_window *s, const float *x, float *y, int32_t count_padding, size_t row0, size_t
+      row1);
+  /// dx rows row0 ..< row1 of N * H, overwritten.
+  void (*average_pool_gradient)(
+      const mk_window *s, const float *dy, float *dx, int32_t count_padding, size_t row0, size_t
+      row1);
+
+  // ---- elementwise: flat, in place allowed ----------------------------------------------------
+
+  void (*fill)(float *out, float value, size_t count);
+  /// out = a + b
+  void (*add)(float *out, const float *a, const float *b, size_t count);
+  /// out = a - b
+  void (*subtract)(float *out, const float *a, const float *b, size_t count);
+  /// out = a * b
+  void (*multiply)(float *out, const float *a, const float *b, size_t count);
+  /// out = factor * x + offset
+  void (*scale)(float *out, const float *x, float factor, float offset, size_t count);
+  /// out += factor * x
+  void (*axpy)(float *out, const float *x, float factor, size_t count);
+  /// out = exp(x), within 2 units in the last place.
+  void (*exponential)(float *out, const float *x, size_t count);
+  /// out = activation(x); sigmoid and tanh within 4 units in the last place.
+  void (*activate)(float *out, const float *x, mk_activation activation, size_t count);
+  /// dx = dy * activation'(.), given the activation's output y.
+  void (*activation_gradient)(
+      float *dx, const float *dy, const float *y, mk_activation activation, size_t count);
+  /// out = factor * x + offset, from bytes. Not in place.
+  void (*convert_u8)(float *out, const uint8_t *x, float factor, float offset, size_t count);
+
+  // ---- rows of a matrix (rows, columns), dense; in place allowed --------------------------------
+
+  /// out[r, :] = activation(x[r, :] + bias)
+  void (*add_bias)(
+      float *out, const float *x, const float *bias, mk_activation activation, size_t rows, size_t
+      columns);
+  void (*softmax)(float *out, const float *x, size_t rows, size_t columns);
+  void (*log_softmax)(float *out, const float *x, size_t rows, size_t columns);
+  /// dx[r, :] = y * (dy - sum(y * dy)), y = softmax(x)
+  void (*softmax_gradient)(
+      float *dx, const float *dy, const float *y, size_t rows, size_t columns);
+  /// losses[r] = -log softmax(logits[r, :])[labels[r]]; unless NULL, gradient = scale * (softmax -
+  /// one-hot). A label outside 0 ..< columns makes the row's loss and gradient 0: it is ignored.
+  void (*softmax_cross_entropy)(
+      float *losses, float *_Nullable gradient, const float *logits, const int32_t *labels, float
+      scale,
+      size_t rows, size_t columns);
+  /// losses[r] = sum((x - target)^2) over columns; unless NULL, gradient = scale * 2 * (x -
+  /// target).
+  void (*squared_error)(
+      float *losses, float *_Nullable gradient, const float *x, const float *target, float scale,
+      size_t rows, size_t columns);
+  /// out[r] = index of the row's largest value, the first of equals; -1 if columns is 0.
+  void (*row_argmax)(int32_t *out, const float *x, size_t rows, size_t columns);
+  /// out (columns, rows) = x (rows, columns) transposed, for rows row0 ..< row1 of x. Not in place.
+  void (*transpose)(
+      float *out, size_t out_stride, const float *x, size_t x_stride, size_t row0, size_t row1,
+      size_t columns);
+
+  // ---- reductions -----------------------------------------------------------------------------
+
+  /// out (columns) (+)= sum over rows of x, in row order; row stride `x_stride`. Columns are
+  /// independent: cut them by advancing `out` and `x`. Also combines partial results: `rows`
+  /// partial arrays, `x_stride` apart.
+  void (*column_sums)(
+      float *out, const float *x, size_t x_stride, size_t rows, size_t columns, int32_t accumulate);
+  /// Sum of a flat array: `lanes` interleaved partial sums, then in order.
+  float (*sum)(const float *x, size_t count);
+  /// Sum of squares, in the same order (gradient clipping).
+  float (*sum_of_squares)(const float *x, size_t count);
+
+  // ---- batch normalisation: x is (rows, C), rows = N * H * W -----------------------------------
+
+  /// mean[c] and deviations[c] = sum((x - mean)^2) over the rows given. Two passes; best for chunks
+  /// that fit in the second-level cache.
+  void (*channel_moments)(float *mean, float *deviations, const float *x, size_t rows, size_t c);
+  /// Merges the moments of `more_rows` further rows into those of `rows` rows (Chan et al., 1979).
+  void (*channel_moments_merge)(
+      float *mean, float *deviations, size_t rows, const float *more_mean, const float
+      *more_deviations,
+      size_t more_rows, size_t c);
+  /// out = activation(x * factor[c] + offset[c]): with factor = gamma / sqrt(var + eps) and offset
+  /// = beta - mean * factor this is batch normalisation. In place allowed.
+  void (*channel_affine)(
+      float *out, const float *x, const float *factor, const float *offset, mk_activation
+      activation,
+      size_t rows, size_t c);
+  /// dgamma[c] = sum(dy * (x - mean) * inverse_deviation), dbeta[c] = sum(dy), over the rows given.
+  void (*batch_norm_gradient_sums)(
+      float *dgamma, float *dbeta, const float *x, const float *dy, const float *mean, const float
+      *inverse_deviation,
+      size_t rows, size_t c);
+  /// dx = gamma * inverse_deviation * (dy - dbeta / total - xhat * dgamma / total), xhat = (x -
+  /// mean) * inverse_deviation; `total` = all rows of the batch. dx may be dy.
+  void (*batch_norm_gradient)(
+      float *dx, const float *x, const float *dy, const float *mean, const float *inverse_deviation,
+      const float *gamma, const float *dgamma, const float *dbeta, size_t total, size_t rows, size_t
+      c);
+
+  // ---- optimizers: flat, one pass ---------------------------------------------------------------
+
+  /// m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; p -= lr / correction1 * m / (sqrt(v /
+  /// correction2) + epsilon).
+  void (*adam)(
+      const mk_adam *options, float *parameter, float *first_moment, float *second_moment, const
+      float *gradient,
+      size_t count);
+  /// u = momentum * u + g; p -= lr * (nesterov ? g + momentum * u : u). `velocity` may be NULL if
+  /// momentum is 0.
+  void (*sgd)(
+      const mk_sgd *options, float *parameter, float *_Nullable velocity, const float *gradient,
+      size_t count);
+
+  // ---- random numbers ---------------------------------------------------------------------------
+  // Element i of `out` is number first + i of the stream; `first` is any number.
+
+  /// The raw 32-bit words; the same on every instruction set.
+  void (*random_bits)(uint32_t *out, const mk_philox *stream, uint64_t first, size_t count);
+  /// low + (high - low) * u, u = (word >> 8) * 2^-24 in [0, 1).
+  void (*random_uniform)(
+      float *out, const mk_philox *stream, uint64_t first, float low, float high, size_t count);
+  /// mean + deviation * z, z standard normal by Box-Muller from the words of a pair.
+  void (*random_normal)(
+      float *out, const mk_philox *stream, uint64_t first, float mean, float deviation, size_t
+      count);
+  /// out = word < rate * 2^32 ? 0 : x / (1 - rate). The gradient is the same call on dy with the
+  /// same stream, so that no mask is stored. 0 <= rate < 1. In place allowed.
+  void (*dropout)(
+      float *out, const float *x, const mk_philox *stream, uint64_t first, float rate, size_t
+      count);
+} mk_kernels;
+
+/// The kernels of the instruction set called `forced`, or, if NULL, the best that this CPU runs.
+/// Returns NULL if the name is unknown or the CPU lacks the instructions.
+const mk_kernels *_Nullable mk_select(const char *_Nullable forced);
+
+/// Writes up to `capacity` tables that run on this CPU, best first, and returns how many there are.
+size_t mk_available(const mk_kernels *_Nonnull *_Nullable out, size_t capacity);
+
+#pragma clang assume_nonnull end
+
+#ifdef __cplusplus
+}
+#endif
