@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// A regular file mapped into memory, for reading.
+///
+/// Unmapped with the object.
+///
+/// The file must not shrink while it is mapped: the store's files are never written again.
+public final class MappedFile: Sendable {
+  // SAFETY: a private read-only mapping of a file that nobody writes, so any thread may read it.
+  nonisolated(unsafe) private let mapping: UnsafeRawBufferPointer
+
+  /// The file's contents, valid while this object lives.
+  public var bytes: UnsafeRawBufferPointer { mapping }
+
+  init(_ name: ResourceName, in directory: Directory) throws(StoreError) {
+    let file = openat(directory.descriptor, name.description, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0)
+    guard file >= 0 else { throw .system("openat", "opening a file") }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0 else { throw .system("fstat", "opening a file") }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw StoreError(.dataLoss, "expected a regular file")
+    }
+    let count = Int(status.st_size)
+    guard count > 0 else {
+      mapping = UnsafeRawBufferPointer(start: nil, count: 0)
+      return
+    }
+    guard let start = mmap(nil, count, PROT_READ, MAP_PRIVATE, file, 0), start != MAP_FAILED else {
+      throw .system("mmap", "mapping a file")
+    }
+    mapping = UnsafeRawBufferPointer(start: start, count: count)
+  }
+
+  deinit {
+    if let start = mapping.baseAddress {
+      munmap(UnsafeMutableRawPointer(mutating: start), mapping.count)
+    }
+  }
+}

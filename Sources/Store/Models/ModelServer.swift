@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Whether a version is served.
+public enum ServingState: String, Sendable, Hashable, CaseIterable {
+  case unloaded = "UNLOADED"
+  case loading = "LOADING"
+  case ready = "READY"
+  /// Answers what it has accepted, accepts no more, then unloads.
+  case quiescing = "QUIESCING"
+  case failed = "FAILED"
+}
+
+/// Whether a version is served, and why not.
+public struct ServingStatus: Sendable, Hashable {
+  /// The state.
+  public var state: ServingState
+  /// Why, when it failed; empty otherwise.
+  public var reason: String
+
+  /// Makes a status.
+  public init(_ state: ServingState, reason: String = "") {
+    self.state = state
+    self.reason = reason
+  }
+}
+
+/// What loads and serves versions: implemented by Serving, called by Lifecycle, connected by the
+/// composition root.
+///
+/// Loading and unloading do not change the store's `deployments`: whoever is told to deploy a
+/// version writes that down as well.
+public protocol ModelServer: Sendable {
+  /// Loads a version; returns when it serves.
+  ///
+  /// Does nothing when it does already.
+  func load(_ version: ModelVersionRecord) async throws
+
+  /// Unloads a version after the requests in flight.
+  ///
+  /// Does nothing when it is not loaded.
+  func unload(model: QualifiedName, version: Int64) async throws
+
+  /// Whether a version is served.
+  func status(of model: QualifiedName, version: Int64) -> ServingStatus
+}
