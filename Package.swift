@@ -32,6 +32,8 @@ let package = Package(
     .executable(name: "massif", targets: ["massif"]),
     .library(name: "MassifClient", targets: ["MassifClient"]),
     .library(name: "PluginKit", targets: ["PluginKit"]),
+    .library(name: "IdentityC", type: .dynamic, targets: ["IdentityC"]),
+    .library(name: "IdentitySwift", type: .dynamic, targets: ["IdentitySwift"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -80,6 +82,14 @@ let package = Package(
         "Runtime", "ModelPlugins", "RPCTransport", "RPCServer", "MassifAPI", "Store", "Serving",
         "Lifecycle", "MassifClient", arguments, logging, yams, protobuf,
       ], swiftSettings: strict),
+
+    // Example plugins, built as the shared objects that a server loads
+    .target(
+      name: "IdentityC", dependencies: ["CPluginABI"], path: "Examples/Plugins/identity",
+      exclude: ["README.md"], publicHeadersPath: ".", linkerSettings: pluginLinkage),
+    .target(
+      name: "IdentitySwift", dependencies: ["PluginKit"], path: "Examples/Plugins/identity-swift",
+      exclude: ["README.md"], swiftSettings: strict, linkerSettings: pluginLinkage),
 
     // Tests
     .target(
