@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+
+/// Bytes in memory that is counted by reference and returns to its pool with the last reference.
+///
+/// One owner fills it; from then on it is shared and only read. That order, and not a lock, is
+/// what makes it sendable.
+public final class PooledBuffer: @unchecked Sendable {
+  /// The memory; valid as long as this object.
+  public let base: UnsafeMutableRawPointer
+  /// The bytes that the memory holds.
+  public let capacity: Int
+  /// The bytes that are filled, from the beginning.
+  public var count = 0 {
+    didSet { precondition(count >= 0 && count <= capacity, "count outside of the capacity") }
+  }
+  private let pool: BufferPool?
+
+  init(memory: UnsafeMutableRawPointer, capacity: Int, pool: BufferPool) {
+    base = memory
+    self.capacity = capacity
+    self.pool = pool
+  }
+
+  /// Makes an empty buffer outside of any pool.
+  public init(capacity: Int) {
+    precondition(capacity >= 0, "negative capacity")
+    guard let memory = malloc(max(capacity, 16)) else {
+      preconditionFailure("no memory for a buffer of \(capacity) bytes")
+    }
+    base = memory
+    self.capacity = max(capacity, 16)
+    pool = nil
+  }
+
+  /// Makes a buffer outside of any pool that holds a copy of `bytes`.
+  public convenience init(copying bytes: some Collection<UInt8>) {
+    self.init(capacity: bytes.count)
+    UnsafeMutableRawBufferPointer(start: base, count: capacity).copyBytes(from: bytes)
+    count = bytes.count
+  }
+
+  deinit {
+    if let pool { pool.giveBack(base, capacity: capacity) } else { free(base) }
+  }
+
+  /// The filled bytes; valid as long as this object.
+  public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+
+  /// A copy of the filled bytes.
+  public var array: [UInt8] { [UInt8](bytes) }
+
+  /// Adds a copy of `bytes` behind the filled bytes.
+  ///
+  /// - Precondition: they fit in the capacity.
+  public func append(_ bytes: UnsafeRawBufferPointer) {
+    precondition(bytes.count <= capacity - count, "the buffer is full")
+    guard let source = bytes.baseAddress else { return }
+    // SAFETY: the range count ..< count + bytes.count lies in the capacity, checked above.
+    (base + count).copyMemory(from: source, byteCount: bytes.count)
+    count += bytes.count
+  }
+}

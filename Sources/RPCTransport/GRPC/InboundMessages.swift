@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The receiving half of a stream: what came but was not handed on, because the reader paused.
+struct InboundMessages {
+  var deframer: MessageDeframer
+  /// Complete messages that wait for the reader.
+  private var waiting: [ReceivedMessage] = []
+  private var waitingStart = 0
+  /// Bytes of the peer's window that this stream has not given back.
+  var heldByteCount = 0
+  var isPaused = false
+  /// While messages are handed on, a pause or a resumption only changes the flag.
+  var isDelivering = false
+  /// The peer has sent its last byte.
+  var hasEnded = false
+  /// The reader was told of the end, or does not want to hear of it any more.
+  var isFinished = false
+
+  init(maxMessageSize: Int) { deframer = MessageDeframer(maxMessageSize: maxMessageSize) }
+
+  var isEmpty: Bool { waitingStart == waiting.count }
+
+  mutating func append(_ message: ReceivedMessage) { waiting.append(message) }
+
+  mutating func popFirst() -> ReceivedMessage? {
+    guard waitingStart < waiting.count else { return nil }
+    let message = waiting[waitingStart]
+    waitingStart += 1
+    if waitingStart == waiting.count {
+      waiting = []
+      waitingStart = 0
+    }
+    return message
+  }
+
+  mutating func removeAll() {
+    waiting = []
+    waitingStart = 0
+  }
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A complete gRPC message that came in: the bytes behind the 5-byte prefix.
+public struct ReceivedMessage: Sendable {
+  /// Where the bytes are; may be kept and passed on for as long as they are of use.
+  public let buffer: PooledBuffer
+
+  /// Makes a message of a filled buffer.
+  public init(_ buffer: PooledBuffer) {
+    self.buffer = buffer
+  }
+
+  /// The message's bytes; valid as long as `buffer`.
+  public var bytes: UnsafeRawBufferPointer { buffer.bytes }
+}
+
+/// A message to send: a head of its own and, behind it, borrowed pieces that are sent in place.
+///
+/// The transport adds the 5-byte prefix. The head and the owners are held until their bytes are
+/// encrypted or the call is gone, so a response can lend a model's output tensor without a copy.
+///
+/// Sendable because nobody may change the lent bytes until the owner is released.
+public struct OutgoingMessage: @unchecked Sendable {
+  /// Bytes that somebody lends until the message is sent.
+  public struct Segment {
+    /// The bytes.
+    public let bytes: UnsafeRawBufferPointer
+    /// What keeps them in place and unchanged.
+    public let owner: AnyObject?
+
+    /// Lends `bytes`, kept by `owner`.
+    public init(_ bytes: UnsafeRawBufferPointer, owner: AnyObject?) {
+      self.bytes = bytes
+      self.owner = owner
+    }
+  }
+
+  /// The first bytes, or nil where there are none.
+  public var head: PooledBuffer?
+  /// The pieces behind the head, in their order.
+  public var segments: [Segment]
+
+  /// Makes a message of a head and the pieces that follow it.
+  public init(head: PooledBuffer?, segments: [Segment] = []) {
+    self.head = head
+    self.segments = segments
+  }
+
+  /// Makes a message of a copy of `bytes`.
+  public init(_ bytes: some Collection<UInt8>) {
+    self.init(head: bytes.isEmpty ? nil : PooledBuffer(copying: bytes))
+  }
+
+  /// The length of the message, without the prefix.
+  public var byteCount: Int {
+    var sum = head?.count ?? 0
+    for segment in segments { sum += segment.bytes.count }
+    return sum
+  }
+}

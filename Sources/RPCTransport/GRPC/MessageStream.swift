@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CNghttp2
+
+/// One call's two flows of messages over an HTTP/2 stream: what both ends have in common.
+///
+/// Loop only. An object outlives its stream: after the end every method is without effect, so that
+/// whoever completes a call need not know whether the peer has left.
+public class MessageStream {
+  /// The connection while the stream is open.
+  private(set) var connection: HTTP2Connection?
+  /// The HTTP/2 stream; 0 until it is given.
+  var streamID: Int32 = 0
+  /// The place in the connection's list of open streams.
+  var slot = -1
+  /// What the header list that is being received counts, in bytes.
+  var headerByteCount = 0
+  var inbound: InboundMessages
+  var outbound = OutboundMessages()
+  /// nghttp2 was told that there is nothing to send for now.
+  var isDeferred = false
+  /// No message follows those that wait.
+  var isSendingFinished = false
+  /// `send` has said to pause and `writable` was not called since.
+  private var isThrottled = false
+  /// When the last bytes were handed to the connection, to notice a peer that does not read.
+  private(set) var lastSent: ContinuousClock.Instant
+
+  init(connection: HTTP2Connection) {
+    self.connection = connection
+    inbound = InboundMessages(maxMessageSize: connection.configuration.maxMessageSize)
+    lastSent = connection.loop.now
+  }
+
+  /// The longest message that is accepted on this stream, in bytes; to be set before the first
+  /// arrives, so while the call is opened.
+  public var maxMessageSize: Int {
+    get { inbound.deframer.maxMessageSize }
+    set { inbound.deframer.maxMessageSize = newValue }
+  }
+
+  /// Whether the stream is gone: finished on both sides, reset, or its connection lost.
+  public var isClosed: Bool { connection == nil }
+
+  /// Bytes of messages that wait to be sent.
+  public var pendingByteCount: Int { outbound.byteCount }
+
+  // MARK: Reading
+
+  /// Stops handing messages on. What arrives meanwhile is bounded by HTTP/2 flow control.
+  public func pauseReading() { inbound.isPaused = true }
+
+  /// Hands on what has waited, and the rest as it comes.
+  public func resumeReading() {
+    guard inbound.isPaused else { return }
+    inbound.isPaused = false
+    guard !inbound.isDelivering else { return }
+    deliverWaiting()
+    connection?.setNeedsFlush()
+  }
+
+  /// Takes the payload of a DATA frame, or a part of it.
+  func receive(_ data: UnsafeRawBufferPointer) {
+    guard let connection else { return }
+    if inbound.isFinished {
+      connection.consume(data.count, of: self)
+      return
+    }
+    cut(data, connection)
+    if inbound.isPaused && !inbound.isFinished {
+      inbound.heldByteCount += data.count
+      connection.hold(data.count)
+    } else {
+      connection.consume(data.count, of: self)
+    }
+  }
+
+  private func cut(_ data: UnsafeRawBufferPointer, _ connection: HTTP2Connection) {
+    var rest = data
+    while !inbound.isFinished {
+      let step = inbound.deframer.next(&rest, pool: connection.loop.buffers) { length in
+        connection.admit(length)
+      }
+      switch step {
+      case .needsMore: return
+      case .message(let buffer):
+        connection.assemblingByteCount -= buffer.count
+        deliver(ReceivedMessage(buffer))
+      case .failure(let status):
+        inbound.isFinished = true
+        fail(status)
+      }
+    }
+  }
+
+  private func deliver(_ message: ReceivedMessage) {
+    guard !inbound.isPaused, inbound.isEmpty else { return inbound.append(message) }
+    inbound.isDelivering = true
+    received(message)
+    inbound.isDelivering = false
+  }
+
+  private func deliverWaiting() {
+    inbound.isDelivering = true
+    while !inbound.isPaused, !inbound.isFinished, let message = inbound.popFirst() {
+      received(message)
+    }
+    inbound.isDelivering = false
+    guard !inbound.isPaused else { return }
+    releaseHeld()
+    if inbound.hasEnded { deliverEnd() }
+  }
+
+  /// Gives the peer's window back that was kept while the reader paused.
+  private func releaseHeld() {
+    let held = inbound.heldByteCount
+    guard held > 0, let connection else { return }
+    inbound.heldByteCount = 0
+    connection.consumeStream(held, of: self)
+    connection.release(held)
+  }
+
+  /// The peer has sent its last byte.
+  func receiveEndOfStream() {
+    guard !inbound.isFinished else { return }
+    inbound.hasEnded = true
+    if !inbound.isPaused, inbound.isEmpty { deliverEnd() }
+  }
+
+  private func deliverEnd() {
+    guard !inbound.isFinished else { return }
+    inbound.isFinished = true
+    if inbound.deframer.isBetweenMessages {
+      receivedEnd()
+    } else {
+      fail(Status(.invalidArgument, "the stream ended inside a message"))
+    }
+  }
+
+  /// From now on what arrives is thrown away, and the peer's window given back.
+  func stopReceiving() {
+    inbound.isFinished = true
+    inbound.removeAll()
+    releaseHeld()
+  }
+
+  // MARK: Sending
+
+  /// Queues a message. Returns false where the caller should wait for `writable`.
+  func enqueue(_ message: OutgoingMessage) -> Bool {
+    guard let connection, !isSendingFinished else { return true }
+    if outbound.byteCount == 0 { lastSent = connection.loop.now }
+    outbound.append(message)
+    resumeSending()
+    guard outbound.byteCount >= connection.configuration.highWaterByteCount else { return true }
+    isThrottled = true
+    return false
+  }
+
+  /// Tells nghttp2 that there is something to send again.
+  func resumeSending() {
+    guard let connection else { return }
+    if isDeferred {
+      isDeferred = false
+      connection.resumeData(self)
+    }
+    connection.setNeedsFlush()
+  }
+
+  /// Copies outgoing bytes into a frame.
+  func read(_ count: Int, to destination: UnsafeMutableRawPointer) {
+    guard let connection else { return }
+    lastSent = connection.loop.now
+    outbound.read(count, to: destination)
+    if isThrottled && outbound.byteCount < connection.configuration.lowWaterByteCount {
+      isThrottled = false
+      connection.noteWritable(self)
+    }
+  }
+
+  // MARK: The end
+
+  /// Ends the stream at once with an HTTP/2 error code; the peer's data is thrown away.
+  func reset(_ code: UInt32) {
+    stopReceiving()
+    outbound.removeAll()
+    isSendingFinished = true
+    connection?.reset(self, code)
+  }
+
+  /// The stream is gone. Releases what it holds and detaches it from its connection.
+  final func detach() {
+    guard let connection else { return }
+    connection.assemblingByteCount -= inbound.deframer.assemblingByteCount
+    if inbound.heldByteCount > 0 { connection.release(inbound.heldByteCount) }
+    inbound = InboundMessages(maxMessageSize: 0)
+    inbound.isFinished = true
+    outbound.removeAll()
+    isSendingFinished = true
+    self.connection = nil
+  }
+
+  // MARK: For the two roles
+
+  /// A message is complete.
+  func received(_ message: ReceivedMessage) {}
+  /// The peer's last message was handed on.
+  func receivedEnd() {}
+  /// The peer broke a rule or a limit; the call ends with this status.
+  func fail(_ status: Status) {}
+  /// Under the low-water mark after `send` said to pause.
+  func becameWritable() {}
+  /// A header field.
+  func received(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {}
+  /// A header list is complete.
+  func receivedHeaders(isFirst: Bool, isLast: Bool) {}
+  /// The header list is longer than the configuration allows; no more of it is passed on.
+  func headersExceededLimit() {}
+  /// The last outgoing byte is in a frame: what follows it.
+  func sendingReachedEnd() -> SendingEnd { .endStream }
+  /// A header list was sent.
+  func sentHeaders(endsStream: Bool) {}
+  /// A header list cannot be sent.
+  func couldNotSendHeaders() {}
+  /// The stream is gone; called once, before it is detached.
+  func closed(_ code: UInt32, reason: TransportError?) {}
+
+  /// What follows the last outgoing byte.
+  enum SendingEnd {
+    case endStream
+    case trailers
+  }
+}

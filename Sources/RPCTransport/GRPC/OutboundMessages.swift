@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The messages of a stream that wait to be sent, read as one run of bytes with their prefixes.
+struct OutboundMessages {
+  /// The first message; kept apart so that a call with one message needs no array.
+  private var current: OutgoingMessage?
+  private var later: [OutgoingMessage] = []
+  private var laterStart = 0
+  private var length = 0
+  /// How much of the first message, its prefix included, has been read.
+  private var position = 0
+
+  /// Bytes that wait, prefixes included.
+  private(set) var byteCount = 0
+
+  /// Adds a message.
+  ///
+  /// - Precondition: it is shorter than 4 GiB, the most that a prefix can say.
+  mutating func append(_ message: OutgoingMessage) {
+    let count = message.byteCount
+    precondition(count <= Int(UInt32.max), "a gRPC message is shorter than 4 GiB")
+    byteCount += 5 + count
+    if current == nil {
+      current = message
+      length = count
+    } else {
+      later.append(message)
+    }
+  }
+
+  /// Copies the next `count` bytes to `destination`, releasing each message behind its last byte.
+  ///
+  /// - Precondition: `count` is at most ``byteCount``.
+  mutating func read(_ count: Int, to destination: UnsafeMutableRawPointer) {
+    var destination = destination
+    var left = count
+    byteCount -= count
+    while left > 0, let message = current {
+      let copied = copy(message, to: destination, atMost: left)
+      destination += copied
+      left -= copied
+      position += copied
+      if position == 5 + length { advance() }
+    }
+  }
+
+  /// Releases everything that waits.
+  mutating func removeAll() { self = OutboundMessages() }
+
+  private mutating func advance() {
+    position = 0
+    guard laterStart < later.count else {
+      current = nil
+      return
+    }
+    let next = later[laterStart]
+    later[laterStart] = OutgoingMessage(head: nil)
+    laterStart += 1
+    if laterStart == later.count {
+      later.removeAll(keepingCapacity: true)
+      laterStart = 0
+    }
+    current = next
+    length = next.byteCount
+  }
+
+  /// Copies from the piece that `position` lies in; returns at least 1.
+  private func copy(
+    _ message: OutgoingMessage, to destination: UnsafeMutableRawPointer, atMost limit: Int
+  ) -> Int {
+    if position < 5 {
+      let prefix: (UInt8, UInt8, UInt8, UInt8, UInt8) = (
+        0, UInt8(truncatingIfNeeded: length >> 24), UInt8(truncatingIfNeeded: length >> 16),
+        UInt8(truncatingIfNeeded: length >> 8), UInt8(truncatingIfNeeded: length)
+      )
+      return withUnsafeBytes(of: prefix) { copy($0, from: position, destination, limit) }
+    }
+    var offset = position - 5
+    if let head = message.head {
+      if offset < head.count { return copy(head.bytes, from: offset, destination, limit) }
+      offset -= head.count
+    }
+    for segment in message.segments {
+      if offset < segment.bytes.count {
+        return copy(segment.bytes, from: offset, destination, limit)
+      }
+      offset -= segment.bytes.count
+    }
+    preconditionFailure("a message changed while it was sent")
+  }
+
+  private func copy(
+    _ piece: UnsafeRawBufferPointer, from offset: Int, _ destination: UnsafeMutableRawPointer,
+    _ limit: Int
+  ) -> Int {
+    let count = min(limit, piece.count - offset)
+    guard let source = piece.baseAddress else { return 0 }
+    // SAFETY: the caller reserved `limit` bytes; `count` does not leave the piece.
+    destination.copyMemory(from: source + offset, byteCount: count)
+    return count
+  }
+}

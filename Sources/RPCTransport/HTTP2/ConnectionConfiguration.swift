@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The bounds of one connection, the same for either end. Each is checked before memory is taken.
+public struct ConnectionConfiguration: Sendable {
+  /// Calls that may be open at once; more are refused, and clients wait.
+  public var maxConcurrentStreams = 256
+  /// Names and values of one header list, 32 bytes added to each as HTTP/2 counts (RFC 9113 §6.5.2).
+  public var maxHeaderListByteCount = 16 << 10
+  /// The message limit of a call until ``MessageStream/maxMessageSize`` says otherwise: gRPC's
+  /// customary one.
+  public var maxMessageSize = 4 << 20
+  /// Messages of all calls that are being received, by their announced length. A call that would go
+  /// beyond it fails with RESOURCE_EXHAUSTED.
+  public var maxAssemblingByteCount = 256 << 20
+  /// Bytes that one call may have under way before this end has read them.
+  public var streamWindowByteCount = 4 << 20
+  /// Bytes that all calls may have under way before this end has read them.
+  public var connectionWindowByteCount = 16 << 20
+  /// Bytes received for paused calls from which on the whole connection is slowed down.
+  public var maxHeldByteCount = 64 << 20
+  /// The largest frame that is received.
+  public var maxFrameByteCount = 256 << 10
+  /// Outgoing bytes of one call at which `send` says to pause.
+  public var highWaterByteCount = 1 << 20
+  /// Outgoing bytes of one call under which `writable` is called.
+  public var lowWaterByteCount = 256 << 10
+  /// From the connected socket to the peer's HTTP/2 settings.
+  public var handshakeTimeout = Duration.seconds(10)
+  /// From the first byte of a header list to its last.
+  public var headerTimeout = Duration.seconds(10)
+  /// How long a call with bytes to send may stand still because the peer does not read.
+  public var stallTimeout = Duration.seconds(60)
+  /// How long a draining connection waits for the peer's answer to a ping.
+  public var drainPingTimeout = Duration.seconds(5)
+  /// How long a closed connection waits for the peer to read what was sent.
+  public var lingerTimeout = Duration.seconds(2)
+  /// The connecting end only: how long it is silent before it pings, or nil for never. A ping that
+  /// is not answered within the same time closes the connection.
+  public var keepaliveInterval: Duration? = nil
+
+  /// Makes a configuration with safe defaults.
+  public init() {}
+}

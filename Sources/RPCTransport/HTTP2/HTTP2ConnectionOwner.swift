@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// The role's side of a connection: what a server and a client do differently. Loop only.
+protocol HTTP2ConnectionOwner: AnyObject {
+  /// The TLS handshake is done; HTTP/2 begins.
+  func secured(peer: PeerCertificate?)
+  /// The peer's HTTP/2 settings have come, so it accepts this end.
+  func ready()
+  /// The peer opens a stream; nil refuses to.
+  func makeStream() -> MessageStream?
+  /// The peer answers a ping.
+  func pingAnswered(_ payload: UInt64)
+  /// The peer will process no streams after `lastStreamID`.
+  func goAwayReceived(lastStreamID: Int32, code: UInt32, debug: String)
+  /// A stream is gone.
+  func streamClosed()
+  /// The connection is gone; called once, as the last.
+  func closed(_ reason: TransportError)
+}

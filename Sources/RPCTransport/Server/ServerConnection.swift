@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CNghttp2
+
+/// What a server decides about its connections and their calls, on the connection's loop.
+public protocol ServerConnectionDelegate: AnyObject, Sendable {
+  /// The client has proved its certificate and speaks HTTP/2; calls follow.
+  func connectionReady(_ connection: ServerConnection)
+
+  /// A call begins, of which only the header fields are known.
+  ///
+  /// The place to refuse: not a byte of a message was parsed. Sets
+  /// ``MessageStream/maxMessageSize`` where the connection's default does not fit.
+  ///
+  /// - Returns: who hears of the call, or nil where it was already finished with a status.
+  func connection(
+    _ connection: ServerConnection, open stream: ServerStream, head: borrowing RequestHead
+  ) -> (any ServerStreamHandler)?
+
+  /// The connection is gone, and every call of it was told.
+  func connectionClosed(_ connection: ServerConnection, reason: TransportError)
+}
+
+extension ServerConnectionDelegate {
+  /// Without interest in the beginning.
+  public func connectionReady(_ connection: ServerConnection) {}
+}
+
+/// A client's connection, as the server holds it. Loop only.
+///
+/// The loop keeps it until it is closed.
+public final class ServerConnection {
+  /// The loop that it lives on.
+  public let loop: EventLoop
+  /// The client's address.
+  public let peerAddress: SocketAddress
+  /// The client's verified certificate, once the handshake is done; nil after it only where a test
+  /// does without.
+  public private(set) var peer: PeerCertificate?
+  private let delegate: any ServerConnectionDelegate
+  private var connection: HTTP2Connection?
+  private var isDraining = false
+  private var drainTimer: LoopTimer?
+
+  /// Takes over an accepted socket, on `loop`. The delegate hears of it from now on.
+  ///
+  /// - Returns: the connection, or nil where the system has no means for one; the socket is closed
+  ///   then.
+  @discardableResult
+  public static func accept(
+    _ socket: Socket, tls: TLSContext, configuration: ConnectionConfiguration, loop: EventLoop,
+    delegate: any ServerConnectionDelegate
+  ) -> ServerConnection? {
+    let descriptor = socket.takeDescriptor()
+    let server = ServerConnection(
+      loop: loop, peerAddress: socket.peerAddress, delegate: delegate)
+    do {
+      let connection = try HTTP2Connection(
+        role: .server, descriptor: descriptor, tls: tls, serverName: nil, loop: loop,
+        configuration: configuration, owner: server)
+      server.connection = connection
+    } catch {
+      return nil
+    }
+    return server
+  }
+
+  private init(
+    loop: EventLoop, peerAddress: SocketAddress, delegate: any ServerConnectionDelegate
+  ) {
+    self.loop = loop
+    self.peerAddress = peerAddress
+    self.delegate = delegate
+  }
+
+  /// Calls that are open.
+  public var openStreams: Int { connection?.streams.count ?? 0 }
+
+  /// Lets the open calls finish, takes no new ones, and closes.
+  ///
+  /// Two steps, so that no call that is under way to this end is lost: the client is told to open
+  /// no more calls, and only when it has answered a ping sent behind that are further ones refused.
+  public func drain() {
+    guard !isDraining, let connection else { return }
+    isDraining = true
+    guard let session = connection.session else {
+      return connection.close(TransportError(.connectionClosed, "the server is draining"))
+    }
+    session.submitShutdownNotice()
+    session.submitPing(HTTP2Connection.drainPing)
+    connection.setNeedsFlush()
+    drainTimer = loop.schedule(after: connection.configuration.drainPingTimeout) { [weak self] in
+      self?.refuseNewStreams()
+    }
+  }
+
+  private func refuseNewStreams() {
+    guard let timer = drainTimer else { return }
+    timer.cancel()
+    drainTimer = nil
+    // With the last call nghttp2 wants nothing more, and the connection ends.
+    connection?.session?.submitGoAway(NGHTTP2_NO_ERROR.rawValue)
+    connection?.setNeedsFlush()
+  }
+
+  /// Closes at the end of the turn; open calls are cancelled.
+  public func close() {
+    connection?.close(TransportError(.connectionClosed, "the server has closed the connection"))
+  }
+
+  func open(_ stream: ServerStream, _ head: RequestHead) -> (any ServerStreamHandler)? {
+    delegate.connection(self, open: stream, head: head)
+  }
+}
+
+extension ServerConnection: HTTP2ConnectionOwner {
+  func secured(peer: PeerCertificate?) { self.peer = peer }
+
+  func ready() { delegate.connectionReady(self) }
+
+  func makeStream() -> MessageStream? {
+    connection.map { ServerStream(connection: $0, server: self) }
+  }
+
+  func pingAnswered(_ payload: UInt64) {
+    if payload == HTTP2Connection.drainPing { refuseNewStreams() }
+  }
+
+  func goAwayReceived(lastStreamID: Int32, code: UInt32, debug: String) {}
+
+  func streamClosed() {}
+
+  func closed(_ reason: TransportError) {
+    drainTimer?.cancel()
+    drainTimer = nil
+    connection = nil
+    delegate.connectionClosed(self, reason: reason)
+  }
+}

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import CNghttp2
+
+/// What the transport tells about a call, on the loop of its connection.
+///
+/// After ``ServerStream/finish(_:trailers:)`` or ``cancelled()`` nothing more is told.
+public protocol ServerStreamHandler: AnyObject {
+  /// A complete message.
+  func receive(_ message: ReceivedMessage)
+  /// The client has sent its last message.
+  func receiveEnd()
+  /// The client has reset the call, or its connection is lost. The call cannot be answered.
+  func cancelled()
+  /// The transport has ended the call itself, with this status, for a broken rule or limit.
+  func failed(_ status: Status)
+  /// There is room again after ``ServerStream/send(_:)`` has said to pause.
+  func writable()
+}
+
+extension ServerStreamHandler {
+  /// Is told as ``cancelled()`` where the status does not matter.
+  public func failed(_ status: Status) { cancelled() }
+}
+
+/// The server's end of one call. Loop only.
+public final class ServerStream: MessageStream {
+  /// Where the call is between its headers and its status.
+  private enum Response {
+    case notStarted
+    case started
+    case finishing(Status, Metadata)
+    case finished
+  }
+
+  private var response = Response.notStarted
+  private var reader: RequestHeadReader? = RequestHeadReader()
+  private var handler: (any ServerStreamHandler)?
+  private unowned let server: ServerConnection
+
+  init(connection: HTTP2Connection, server: ServerConnection) {
+    self.server = server
+    super.init(connection: connection)
+  }
+
+  /// Sends the initial metadata now, without waiting for a message; at most once.
+  public func sendHeaders(_ metadata: Metadata = Metadata()) {
+    guard case .notStarted = response, let connection else { return }
+    response = .started
+    if metadata.isEmpty {
+      connection.session?.submitPlainResponse(self)
+    } else {
+      var block = HeaderBlock()
+      block.add(":status", "200")
+      block.add("content-type", "application/grpc")
+      block.add(metadata)
+      connection.session?.submitResponse(self, &block)
+    }
+    connection.setNeedsFlush()
+  }
+
+  /// Queues a message, behind empty initial metadata where none was sent.
+  ///
+  /// - Returns: false where so much waits that the caller should pause until `writable`; the
+  ///   message is queued all the same.
+  @discardableResult
+  public func send(_ message: OutgoingMessage) -> Bool {
+    switch response {
+    case .notStarted:
+      let goOn = enqueue(message)
+      sendHeaders()
+      return goOn
+    case .started: return enqueue(message)
+    case .finishing, .finished: return true
+    }
+  }
+
+  /// Ends the call with a status, behind the messages that wait; later calls are without effect.
+  ///
+  /// The handler is told nothing more.
+  public func finish(_ status: Status, trailers: Metadata = Metadata()) {
+    handler = nil
+    reader = nil
+    stopReceiving()
+    switch response {
+    case .notStarted: sendTrailersOnly(status, trailers)
+    case .started:
+      response = .finishing(status, trailers)
+      isSendingFinished = true
+      resumeSending()
+    case .finishing, .finished: break
+    }
+  }
+
+  private func sendTrailersOnly(_ status: Status, _ trailers: Metadata) {
+    var block = HeaderBlock()
+    block.add(":status", "200")
+    block.add("content-type", "application/grpc")
+    HeaderFields.add(status, to: &block)
+    block.add(trailers)
+    sendOnly(&block)
+  }
+
+  private func sendOnly(_ block: inout HeaderBlock) {
+    response = .finished
+    isSendingFinished = true
+    connection?.session?.submitHeadersOnly(self, &block)
+    connection?.setNeedsFlush()
+  }
+
+  // MARK: From the transport
+
+  override func received(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+    guard let connection else { return }
+    // Trailers of a request carry nothing that gRPC knows of.
+    reader?.receive(name: name, value: value, &connection.headerInterner)
+  }
+
+  override func receivedHeaders(isFirst: Bool, isLast: Bool) {
+    guard let reader else { return }
+    self.reader = nil
+    switch reader.refused() {
+    case .http(let status):
+      stopReceiving()
+      var block = HeaderBlock()
+      block.add(":status", status.description)
+      if status.description == "405" { block.add("allow", "POST") }
+      sendOnly(&block)
+    case .status(let status): finish(status)
+    case nil: open(reader.head)
+    }
+  }
+
+  private func open(_ head: RequestHead) {
+    let handler = server.open(self, head)
+    switch response {
+    case .finishing, .finished: break
+    case .notStarted, .started:
+      self.handler = handler
+      if handler == nil { finish(Status(.internal, "the call was not taken")) }
+    }
+  }
+
+  override func headersExceededLimit() {
+    let limit = connection?.configuration.maxHeaderListByteCount ?? 0
+    fail(Status(.resourceExhausted, "the header list has more than \(limit) bytes"))
+  }
+
+  override func received(_ message: ReceivedMessage) { handler?.receive(message) }
+
+  override func receivedEnd() { handler?.receiveEnd() }
+
+  override func becameWritable() { handler?.writable() }
+
+  override func fail(_ status: Status) {
+    let handler = self.handler
+    finish(status)
+    handler?.failed(status)
+  }
+
+  override func sendingReachedEnd() -> SendingEnd {
+    guard case .finishing(let status, let trailers) = response else { return .trailers }
+    response = .finished
+    if status.code == .ok, status.message.isEmpty, status.details.isEmpty, trailers.isEmpty {
+      connection?.session?.submitSuccessTrailers(self)
+    } else {
+      var block = HeaderBlock()
+      HeaderFields.add(status, to: &block)
+      block.add(trailers)
+      connection?.session?.submitTrailers(self, &block)
+    }
+    return .trailers
+  }
+
+  override func sentHeaders(endsStream: Bool) {
+    // RFC 9113 §8.1: a server that has answered asks, without an error, that the rest be not sent.
+    if endsStream, !inbound.hasEnded { connection?.reset(self, NGHTTP2_NO_ERROR.rawValue) }
+  }
+
+  override func couldNotSendHeaders() {
+    connection?.reset(self, NGHTTP2_INTERNAL_ERROR.rawValue)
+  }
+
+  override func closed(_ code: UInt32, reason: TransportError?) {
+    response = .finished
+    reader = nil
+    let handler = self.handler
+    self.handler = nil
+    handler?.cancelled()
+  }
+}
