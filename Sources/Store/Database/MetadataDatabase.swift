@@ -11,12 +11,11 @@ struct MetadataDatabase: Sendable {
     var configuration = Configuration()
     configuration.label = "massif.store"
     configuration.busyMode = .timeout(10)
-    configuration.prepareDatabase { database in
-      // In WAL mode NORMAL may lose the last commits in a power cut (sqlite.org/pragma.html#pragma_synchronous).
-      try database.execute(sql: "PRAGMA synchronous = FULL")
-    }
     do {
       pool = try DatabasePool(path: path, configuration: configuration)
+      // GRDB sets NORMAL, which in WAL mode may lose the last commits in a power cut
+      // (sqlite.org/pragma.html#pragma_synchronous). The one writing connection lives with the pool.
+      try pool.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
       try Schema.migrator.migrate(pool)
       if try pool.read(Schema.migrator.hasBeenSuperseded) {
         throw StoreError(

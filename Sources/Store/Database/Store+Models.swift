@@ -119,7 +119,7 @@ extension Store {
     var artifacts: [ArtifactFile] = []
     for artifact in record.manifest.artifacts {
       let file = try directory.map(artifact.name)
-      guard try SHA256.digest(of: file.bytes) == artifact.digest else {
+      guard try SHA256.digest(of: file) == artifact.digest else {
         throw StoreError(
           .dataLoss,
           "\(artifact.name) of \(record.model) version \(record.version) is damaged: its SHA-256 is"

@@ -10,11 +10,24 @@ public final class MappedFile: Sendable {
   // SAFETY: a private read-only mapping of a file that nobody writes, so any thread may read it.
   nonisolated(unsafe) private let mapping: UnsafeRawBufferPointer
 
-  /// The file's contents, valid while this object lives.
+  /// The file's contents, for those who keep this object alive for as long as they use them.
   public var bytes: UnsafeRawBufferPointer { mapping }
 
+  /// The file's length.
+  public var count: Int { mapping.count }
+
+  /// Calls `body` with the file's contents, which are valid for the call.
+  public func withBytes<Result, Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    defer { withExtendedLifetime(self) {} }
+    return try body(mapping)
+  }
+
   init(_ name: ResourceName, in directory: Directory) throws(StoreError) {
-    let file = openat(directory.descriptor, name.description, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0)
+    // Not blocking, or opening a FIFO would wait for somebody who writes it.
+    let file = openat(
+      directory.descriptor, name.description, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0)
     guard file >= 0 else { throw .system("openat", "opening a file") }
     defer { close(file) }
     var status = stat()

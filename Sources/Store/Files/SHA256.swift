@@ -50,4 +50,9 @@ public struct SHA256: ~Copyable, @unchecked Sendable {
     hash.update(bytes)
     return hash.finalize()
   }
+
+  /// The digest of a file's contents.
+  public static func digest(of file: MappedFile) throws(StoreError) -> Digest {
+    try file.withBytes { (bytes) throws(StoreError) in try digest(of: bytes) }
+  }
 }

@@ -58,7 +58,7 @@ public final class StagedDirectory: Sendable {
       let file = try directory.map(name)
       artifacts.append(
         ArtifactRecord(
-          name: name, digest: try SHA256.digest(of: file.bytes), byteCount: file.bytes.count))
+          name: name, digest: try SHA256.digest(of: file), byteCount: file.count))
     }
     return artifacts
   }
@@ -84,7 +84,7 @@ public final class StagedDirectory: Sendable {
   func seal() throws(StoreError) {
     for entry in try directory.entries() {
       let file = openat(
-        directory.descriptor, entry.description, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0)
+        directory.descriptor, entry.description, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0)
       guard file >= 0 else { throw .system("openat", "opening a file") }
       let opened = WritableFile(descriptor: file)
       try opened.setPermissions(0o400)

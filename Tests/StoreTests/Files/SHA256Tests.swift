@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+import Store
+import Testing
+
+@Suite struct SHA256Tests {
+  /// FIPS 180-4's examples.
+  @Test(arguments: [
+    ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+    ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+    (
+      "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+      "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+    ),
+  ])
+  func matchesTheStandard(_ text: String, _ digest: String) throws {
+    #expect(try StoreFixture.digest(text).hexadecimal == digest)
+  }
+
+  @Test func doesNotDependOnThePieces() throws {
+    var hash = try SHA256()
+    let million = [UInt8](repeating: UInt8(ascii: "a"), count: 1_000_000)
+    million.withUnsafeBytes { bytes in
+      var start = 0
+      var size = 1
+      while start < bytes.count {
+        let end = min(start + size, bytes.count)
+        hash.update(UnsafeRawBufferPointer(rebasing: bytes[start..<end]))
+        start = end
+        size = size * 3 + 1
+      }
+    }
+    #expect(
+      hash.finalize().hexadecimal
+        == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
+  }
+}
