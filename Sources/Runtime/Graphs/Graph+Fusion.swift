@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// An operation whose kernel can apply an activation to its result while that is in registers.
+protocol ActivationFusing: Operation {
+  /// The activation to apply; `nil` for none.
+  var activation: Activation? { get set }
+}
+
+/// A gradient that can zero its result where a relu's result is not positive, while it is in cache. That
+/// result is then a further operand; an operation that has its own way to know it may ignore it.
+protocol ReluGradientFusing: Operation {
+  /// Whether to do so.
+  var gatesRelu: Bool { get set }
+}
+
+extension Graph {
+  /// This graph with only what leads to `outputs`, and with activations, forward and backward,
+  /// merged into the operation before them where no other operation sees the value between.
+  func fused(keeping outputs: [Value]) -> Graph {
+    var graph = self
+    graph.nodes = liveNodes(for: outputs)
+    var uses = [Int](repeating: 0, count: types.count)
+    for node in graph.nodes { for operand in node.operands { uses[operand.index] += 1 } }
+    for output in outputs { uses[output.index] += 1 }
+
+    var producer: [Value: Int] = [:]
+    var merged: [Node] = []
+    for node in graph.nodes {
+      if let index = node.operands.first.flatMap({ producer[$0] }), uses[node.operands[0].index] == 1,
+        merged[index].results[0] == node.operands[0],
+        let fused = Self.fuse(node, into: merged[index])
+      {
+        merged[index] = fused
+        producer[fused.results[0]] = index
+        continue
+      }
+      for result in node.results { producer[result] = merged.count }
+      merged.append(node)
+    }
+    graph.nodes = merged
+    return graph
+  }
+
+  private static func fuse(_ node: Node, into previous: Node) -> Node? {
+    var fused = previous
+    if let activate = node.operation as? Activate,
+      var operation = previous.operation as? any ActivationFusing, operation.activation == nil
+    {
+      operation.activation = activate.activation
+      fused.operation = operation
+    } else if let gradient = node.operation as? ActivateGradient, gradient.activation == .relu,
+      var operation = previous.operation as? any ReluGradientFusing, !operation.gatesRelu
+    {
+      operation.gatesRelu = true
+      fused.operation = operation
+      fused.operands.append(node.operands[1])
+    } else {
+      return nil
+    }
+    fused.results[0] = node.results[0]
+    return fused
+  }
+
+  private func liveNodes(for outputs: [Value]) -> [Node] {
+    var live = Set(outputs)
+    var result: [Node] = []
+    for node in nodes.reversed() where node.results.contains(where: live.contains) {
+      live.formUnion(node.operands)
+      result.append(node)
+    }
+    return result.reversed()
+  }
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+// K features in, N units, B samples.
+
+import CKernels
+
+/// The forward product of a dense layer, cut for the pool.
+///
+/// In inference the weights are packed once; in training, where they are used once between two changes,
+/// a tile packs its own part in passing. A product with few results and a long K is cut along K, or its
+/// tiles would all pack the same operands: partial products are then added in order.
+struct DenseProduct {
+  let inputs: Int
+  let units: Int
+  let activation: Activation?
+  let isa: InstructionSet
+
+  /// From here on K is cut, if a row of C fits in few panels.
+  private static let longDepth = 2048
+  /// K of a part.
+  private static let partDepth = 1024
+  private static let fewUnits = 256
+
+  func emit(_ node: Graph.Node, into program: inout ProgramBuilder) throws(RuntimeError) {
+    let x = try program.buffer(node.operands[0])
+    let bias = node.operands.count > 2 ? try program.buffer(node.operands[2]) : nil
+    let y = try program.buffer(node.results[0])
+    let isPacked = program.mode == .inference
+    let weights =
+      isPacked
+      ? try packed(node.operands[1], into: &program) : try program.buffer(node.operands[1])
+    if parts.count > 1 {
+      try emitParts(x: x, weights, isPacked, bias: bias, y: y, into: &program)
+    } else {
+      emitWhole(x: x, weights, isPacked, bias: bias, y: y, into: &program)
+    }
+  }
+
+  /// The ranges of K.
+  private var parts: [Range<Int>] {
+    guard inputs >= Self.longDepth, units <= Self.fewUnits else { return [0..<inputs] }
+    return (0..<Tiling.count(inputs, by: Self.partDepth)).map {
+      Tiling.range($0, of: Self.partDepth, total: inputs)
+    }
+  }
+
+  private func packed(
+    _ weights: Graph.Value, into program: inout ProgramBuilder
+  ) throws(RuntimeError) -> Buffer {
+    let (isa, units, parts) = (isa, units, parts)
+    let sizes = parts.map { isa.kernels.pointee.gemm_packed_size($0.count, units) }
+    let partSize = sizes.first ?? 0
+    return try program.packed(weights, layout: "dense", floats: sizes.reduce(0, +)) {
+      source, destination in
+      Step(name: "pack", tiles: { _ in parts.count }) { frame, tile, _ in
+        let part = parts[tile]
+        isa.kernels.pointee.gemm_pack(
+          frame.floats(destination) + tile * partSize,
+          frame.floats(source) + part.lowerBound * units, mk_operand_form(MK_OPERAND_ROWS), units,
+          part.count, units, 0, units)
+      }
+    }
+  }
+
+  private func emitWhole(
+    x: Buffer, _ weights: Buffer, _ isPacked: Bool, bias: Buffer?, y: Buffer,
+    into program: inout ProgramBuilder
+  ) {
+    let (isa, inputs, units) = (isa, inputs, units)
+    let code = activation?.code ?? Activation.none
+    let form = isPacked ? MK_OPERAND_PACKED : MK_OPERAND_ROWS
+    let tiling = MatrixTiling(
+      m: program.maximumBatch, n: units, k: inputs, tileRows: isa.kernels.pointee.tile_rows,
+      panelWidth: isa.kernels.pointee.panel_width)
+    var largest = mk_gemm.shape(
+      m: program.maximumBatch, n: units, k: inputs, aRowStride: inputs, aColumnStride: 1,
+      bForm: form, bStride: units)
+    program.step(
+      "dense", reads: [x, weights] + (bias.map { [$0] } ?? []), writes: [y],
+      scratchFloats: isa.kernels.pointee.gemm_scratch_size(&largest),
+      tiles: { tiling.count(m: $0, n: units) }
+    ) { frame, tile, worker in
+      var product = mk_gemm(
+        m: frame.batch, n: units, k: inputs, a: frame.floats(x), a_row_stride: inputs,
+        a_column_stride: 1, b: frame.floats(weights), b_form: mk_operand_form(form),
+        b_stride: units, c: frame.floats(y), c_stride: units,
+        bias: bias.map { UnsafePointer(frame.floats($0)) }, activation: code, accumulate: 0,
+        gate: nil, gate_stride: 0)
+      let ranges = tiling.ranges(tile, m: frame.batch, n: units)
+      isa.kernels.pointee.gemm(
+        &product, ranges.rows.lowerBound, ranges.rows.upperBound, ranges.columns.lowerBound,
+        ranges.columns.upperBound, frame.scratch(worker))
+    }
+  }
+
+  private func emitParts(
+    x: Buffer, _ weights: Buffer, _ isPacked: Bool, bias: Buffer?, y: Buffer,
+    into program: inout ProgramBuilder
+  ) throws(RuntimeError) {
+    let (isa, inputs, units, parts) = (isa, inputs, units, parts)
+    let code = activation?.code ?? Activation.none
+    let form = isPacked ? MK_OPERAND_PACKED : MK_OPERAND_ROWS
+    let partSize = isa.kernels.pointee.gemm_packed_size(parts[0].count, units)
+    let resultCount = program.maximumBatch * units
+    let partial = try program.temporary(floats: parts.count * resultCount)
+    var largest = mk_gemm.shape(
+      m: program.maximumBatch, n: units, k: parts[0].count, aRowStride: inputs, aColumnStride: 1,
+      bForm: form, bStride: units)
+    program.step(
+      "dense", reads: [x, weights], writes: [partial],
+      scratchFloats: isa.kernels.pointee.gemm_scratch_size(&largest),
+      tiles: { _ in parts.count }
+    ) { frame, tile, worker in
+      let part = parts[tile]
+      let b =
+        isPacked
+        ? frame.floats(weights) + tile * partSize
+        : frame.floats(weights) + part.lowerBound * units
+      var product = mk_gemm(
+        m: frame.batch, n: units, k: part.count, a: frame.floats(x) + part.lowerBound,
+        a_row_stride: inputs, a_column_stride: 1, b: b, b_form: mk_operand_form(form),
+        b_stride: units, c: frame.floats(partial) + tile * resultCount, c_stride: units,
+        bias: nil, activation: Activation.none, accumulate: 0, gate: nil, gate_stride: 0)
+      isa.kernels.pointee.gemm(&product, 0, frame.batch, 0, units, frame.scratch(worker))
+    }
+    let rows = max(1, Tiling.elements / (units * parts.count))
+    program.step(
+      "dense sum", reads: [partial] + (bias.map { [$0] } ?? []), writes: [y],
+      tiles: { Tiling.count($0, by: rows) }
+    ) { frame, tile, _ in
+      let range = Tiling.range(tile, of: rows, total: frame.batch)
+      let start = range.lowerBound * units
+      isa.kernels.pointee.column_sums(
+        frame.floats(y) + start, frame.floats(partial) + start, resultCount, parts.count,
+        range.count * units, 0)
+      if let bias {
+        isa.kernels.pointee.add_bias(
+          frame.floats(y) + start, frame.floats(y) + start, frame.floats(bias), code,
+          range.count, units)
+      } else if code != Activation.none {
+        isa.kernels.pointee.activate(
+          frame.floats(y) + start, frame.floats(y) + start, code, range.count * units)
+      }
+    }
+  }
+}
+
+extension mk_gemm {
+  /// A product without operands, to ask for its scratch memory.
+  static func shape(
+    m: Int, n: Int, k: Int, aRowStride: Int, aColumnStride: Int, bForm: Int, bStride: Int
+  ) -> mk_gemm {
+    var product = mk_gemm()
+    product.m = m
+    product.n = n
+    product.k = k
+    product.a_row_stride = aRowStride
+    product.a_column_stride = aColumnStride
+    product.b_form = mk_operand_form(bForm)
+    product.b_stride = bStride
+    product.c_stride = n
+    return product
+  }
+}
