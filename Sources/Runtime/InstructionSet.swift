@@ -19,9 +19,13 @@ public struct InstructionSet: @unchecked Sendable, Hashable, CustomStringConvert
 
   /// What this machine runs, best first.
   public static var available: [InstructionSet] {
-    var tables = [UnsafePointer<mk_kernels>?](repeating: nil, count: 16)
-    let count = mk_available(&tables, tables.count)
-    return tables.prefix(count).compactMap { $0.map(InstructionSet.init(kernels:)) }
+    let capacity = mk_available(nil, 0)
+    return withUnsafeTemporaryAllocation(
+      of: UnsafePointer<mk_kernels>.self, capacity: max(1, capacity)
+    ) { tables in
+      let count = min(capacity, mk_available(tables.baseAddress, capacity))
+      return (0..<count).map { InstructionSet(kernels: tables[$0]) }
+    }
   }
 
   /// Chooses by name.

@@ -26,7 +26,8 @@ extension Graph {
     var producer: [Value: Int] = [:]
     var merged: [Node] = []
     for node in graph.nodes {
-      if let index = node.operands.first.flatMap({ producer[$0] }), uses[node.operands[0].index] == 1,
+      if let index = node.operands.first.flatMap({ producer[$0] }),
+        uses[node.operands[0].index] == 1,
         merged[index].results[0] == node.operands[0],
         let fused = Self.fuse(node, into: merged[index])
       {

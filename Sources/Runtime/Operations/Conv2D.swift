@@ -82,7 +82,7 @@ struct Conv2D: ActivationFusing {
       var shape = window.kernelWindow(images: frame.batch, filters: filters)
       let (rows, channels) = tiling.ranges(tile, batch: frame.batch)
       isa.kernels.pointee.conv2d(
-        &shape, frame.floats(x), frame.floats(packed), bias.map { UnsafePointer(frame.floats($0)) },
+        &shape, frame.floats(x), frame.floats(packed), frame.constants(bias),
         code, frame.floats(y), rows.lowerBound, rows.upperBound, channels.lowerBound,
         channels.upperBound, frame.scratch(worker))
     }
@@ -151,7 +151,7 @@ struct Conv2DInputGradient: ReluGradientFusing {
       let (rows, channels) = tiling.ranges(tile, batch: frame.batch)
       isa.kernels.pointee.conv2d_data_gradient(
         &shape, frame.floats(dy), frame.floats(packed),
-        gate.map { UnsafePointer(frame.floats($0)) }, 0, frame.floats(dx), rows.lowerBound,
+        frame.constants(gate), 0, frame.floats(dx), rows.lowerBound,
         rows.upperBound, channels.lowerBound, channels.upperBound, frame.scratch(worker))
     }
   }

@@ -85,23 +85,20 @@ struct DenseInputGradient: ReluGradientFusing {
     let tiling = MatrixTiling(
       m: program.maximumBatch, n: inputs, k: units, tileRows: isa.kernels.pointee.tile_rows,
       panelWidth: isa.kernels.pointee.panel_width)
-    @Sendable func product(_ frame: borrowing Frame) -> mk_gemm {
-      mk_gemm(
-        m: frame.batch, n: inputs, k: units, a: frame.floats(dy), a_row_stride: units,
-        a_column_stride: 1, b: frame.floats(w), b_form: mk_operand_form(MK_OPERAND_TRANSPOSED),
-        b_stride: units, c: frame.floats(dx), c_stride: inputs, bias: nil,
-        activation: mk_activation(MK_ACTIVATION_NONE), accumulate: 0,
-        gate: gate.map { UnsafePointer(frame.floats($0)) }, gate_stride: inputs)
-    }
-    var largest = mk_gemm.shape(
+    let scratch = isa.productScratch(
       m: program.maximumBatch, n: inputs, k: units, aRowStride: units, aColumnStride: 1,
       bForm: MK_OPERAND_TRANSPOSED, bStride: units)
     program.step(
       name, reads: [dy, w] + (gate.map { [$0] } ?? []), writes: [dx],
-      scratchFloats: isa.kernels.pointee.gemm_scratch_size(&largest),
+      scratchFloats: scratch,
       tiles: { tiling.count(m: $0, n: inputs) }
     ) { frame, tile, worker in
-      var product = product(frame)
+      var product = mk_gemm(
+        m: frame.batch, n: inputs, k: units, a: frame.floats(dy), a_row_stride: units,
+        a_column_stride: 1, b: frame.floats(w), b_form: mk_operand_form(MK_OPERAND_TRANSPOSED),
+        b_stride: units, c: frame.floats(dx), c_stride: inputs, bias: nil,
+        activation: Activation.none, accumulate: 0, gate: frame.constants(gate),
+        gate_stride: inputs)
       let ranges = tiling.ranges(tile, m: frame.batch, n: inputs)
       isa.kernels.pointee.gemm(
         &product, ranges.rows.lowerBound, ranges.rows.upperBound, ranges.columns.lowerBound,
@@ -132,13 +129,13 @@ struct DenseParameterGradient: Operation {
     let tiling = MatrixTiling(
       m: inputs, n: units, k: program.maximumBatch, tileRows: isa.kernels.pointee.tile_rows,
       panelWidth: isa.kernels.pointee.panel_width)
-    var largest = mk_gemm.shape(
+    let scratch = isa.productScratch(
       m: inputs, n: units, k: program.maximumBatch, aRowStride: 1, aColumnStride: inputs,
       bForm: MK_OPERAND_ROWS, bStride: units)
     let tiles = tiling.count(m: inputs, n: units)
     program.step(
       name, reads: [x, dy], writes: [dw] + (db.map { [$0] } ?? []),
-      scratchFloats: isa.kernels.pointee.gemm_scratch_size(&largest),
+      scratchFloats: scratch,
       tiles: { _ in tiles + (db == nil ? 0 : 1) }
     ) { frame, tile, worker in
       if tile == tiles, let db {
@@ -150,7 +147,7 @@ struct DenseParameterGradient: Operation {
         m: inputs, n: units, k: frame.batch, a: frame.floats(x), a_row_stride: 1,
         a_column_stride: inputs, b: frame.floats(dy), b_form: mk_operand_form(MK_OPERAND_ROWS),
         b_stride: units, c: frame.floats(dw), c_stride: units, bias: nil,
-        activation: mk_activation(MK_ACTIVATION_NONE), accumulate: 0, gate: nil, gate_stride: 0)
+        activation: Activation.none, accumulate: 0, gate: nil, gate_stride: 0)
       let ranges = tiling.ranges(tile, m: inputs, n: units)
       isa.kernels.pointee.gemm(
         &product, ranges.rows.lowerBound, ranges.rows.upperBound, ranges.columns.lowerBound,

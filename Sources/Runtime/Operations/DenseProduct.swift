@@ -71,19 +71,19 @@ struct DenseProduct {
     let tiling = MatrixTiling(
       m: program.maximumBatch, n: units, k: inputs, tileRows: isa.kernels.pointee.tile_rows,
       panelWidth: isa.kernels.pointee.panel_width)
-    var largest = mk_gemm.shape(
+    let scratch = isa.productScratch(
       m: program.maximumBatch, n: units, k: inputs, aRowStride: inputs, aColumnStride: 1,
       bForm: form, bStride: units)
     program.step(
       "dense", reads: [x, weights] + (bias.map { [$0] } ?? []), writes: [y],
-      scratchFloats: isa.kernels.pointee.gemm_scratch_size(&largest),
+      scratchFloats: scratch,
       tiles: { tiling.count(m: $0, n: units) }
     ) { frame, tile, worker in
       var product = mk_gemm(
         m: frame.batch, n: units, k: inputs, a: frame.floats(x), a_row_stride: inputs,
         a_column_stride: 1, b: frame.floats(weights), b_form: mk_operand_form(form),
         b_stride: units, c: frame.floats(y), c_stride: units,
-        bias: bias.map { UnsafePointer(frame.floats($0)) }, activation: code, accumulate: 0,
+        bias: frame.constants(bias), activation: code, accumulate: 0,
         gate: nil, gate_stride: 0)
       let ranges = tiling.ranges(tile, m: frame.batch, n: units)
       isa.kernels.pointee.gemm(
@@ -102,12 +102,12 @@ struct DenseProduct {
     let partSize = isa.kernels.pointee.gemm_packed_size(parts[0].count, units)
     let resultCount = program.maximumBatch * units
     let partial = try program.temporary(floats: parts.count * resultCount)
-    var largest = mk_gemm.shape(
+    let scratch = isa.productScratch(
       m: program.maximumBatch, n: units, k: parts[0].count, aRowStride: inputs, aColumnStride: 1,
       bForm: form, bStride: units)
     program.step(
       "dense", reads: [x, weights], writes: [partial],
-      scratchFloats: isa.kernels.pointee.gemm_scratch_size(&largest),
+      scratchFloats: scratch,
       tiles: { _ in parts.count }
     ) { frame, tile, worker in
       let part = parts[tile]
@@ -144,20 +144,19 @@ struct DenseProduct {
   }
 }
 
-extension mk_gemm {
-  /// A product without operands, to ask for its scratch memory.
-  static func shape(
+extension InstructionSet {
+  /// Scratch floats that any part of a product of this shape needs.
+  func productScratch(
     m: Int, n: Int, k: Int, aRowStride: Int, aColumnStride: Int, bForm: Int, bStride: Int
-  ) -> mk_gemm {
-    var product = mk_gemm()
-    product.m = m
-    product.n = n
-    product.k = k
-    product.a_row_stride = aRowStride
-    product.a_column_stride = aColumnStride
-    product.b_form = mk_operand_form(bForm)
-    product.b_stride = bStride
-    product.c_stride = n
-    return product
+  ) -> Int {
+    // Only the shape is looked at; the operands must not be null.
+    var placeholder: Float = 0
+    return withUnsafeMutablePointer(to: &placeholder) { operand in
+      var product = mk_gemm(
+        m: m, n: n, k: k, a: operand, a_row_stride: aRowStride, a_column_stride: aColumnStride,
+        b: operand, b_form: mk_operand_form(bForm), b_stride: bStride, c: operand, c_stride: n,
+        bias: nil, activation: Activation.none, accumulate: 0, gate: nil, gate_stride: 0)
+      return kernels.pointee.gemm_scratch_size(&product)
+    }
   }
 }

@@ -97,7 +97,7 @@ struct MaxPool2DGradient: ReluGradientFusing {
       let range = Tiling.range(tile, of: rows, total: frame.batch * window.height)
       isa.kernels.pointee.max_pool_gradient(
         &shape, frame.floats(dy), frame.raw(taps).assumingMemoryBound(to: UInt16.self),
-        gate.map { UnsafePointer(frame.floats($0)) }, frame.floats(dx), range.lowerBound,
+        frame.constants(gate), frame.floats(dx), range.lowerBound,
         range.upperBound)
     }
   }

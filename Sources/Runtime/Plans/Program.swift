@@ -22,6 +22,12 @@ struct Frame: @unchecked Sendable {
     pointers[buffer.index].assumingMemoryBound(to: Float.self)
   }
 
+  /// The same for an operand that may be absent.
+  func constants(_ buffer: Buffer?) -> UnsafePointer<Float>? {
+    guard let buffer else { return nil }
+    return UnsafePointer(floats(buffer))
+  }
+
   func raw(_ buffer: Buffer) -> UnsafeMutableRawPointer { pointers[buffer.index] }
 
   /// Memory of the worker's own until the tile ends; its contents are whatever was left there.

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CKernels
+
 extension ProgramBuilder {
   /// Adds a step whose result's elements each depend on the same elements of its operands, in place
   /// where the first operand is not needed any more.

@@ -124,7 +124,8 @@ struct ProgramBuilder {
   ///     of the result depends on the same element of the operand only.
   ///   - scratchFloats: memory of a worker's own that a tile needs.
   mutating func step(
-    _ name: String, reads: [Buffer], writes: [Buffer], inPlace: (result: Buffer, operand: Buffer)? = nil,
+    _ name: String, reads: [Buffer], writes: [Buffer],
+    inPlace: (result: Buffer, operand: Buffer)? = nil,
     scratchFloats: Int = 0, tiles: @escaping Step.Tiles, _ body: @escaping Step.Body
   ) {
     let now = steps.count

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import CKernels
+
 /// How a parameter gets its first values: a function of the seed, the parameter's position and its shape.
 public enum Initializer: Sendable, Hashable {
   /// All zero.

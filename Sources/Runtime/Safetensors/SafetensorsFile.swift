@@ -93,7 +93,8 @@ public struct SafetensorsFile: Sendable, Hashable {
       }
       guard tensor.begin == end else {
         throw RuntimeError(
-          .malformed, "begins at byte \(tensor.begin) of the data; expected \(end): no gap, no overlap",
+          .malformed,
+          "begins at byte \(tensor.begin) of the data; expected \(end): no gap, no overlap",
           field: tensor.name)
       }
       guard tensor.end >= tensor.begin, tensor.end - tensor.begin == size else {

@@ -37,12 +37,13 @@ public struct Tensor: ~Copyable {
   public init(
     _ datatype: DataType, _ shape: Shape, copying source: UnsafeRawBufferPointer
   ) throws(RuntimeError) {
-    try self.init(datatype, shape)
-    guard source.count == memory.byteCount else {
+    let expected = try shape.byteCount(of: datatype)
+    guard source.count == expected else {
       throw RuntimeError(
         .shapeMismatch,
-        "\(datatype.rawValue) \(shape) takes \(memory.byteCount) bytes; came \(source.count)")
+        "\(datatype.rawValue) \(shape) takes \(expected) bytes; came \(source.count)")
     }
+    try self.init(datatype, shape)
     bytes.copyMemory(from: source)
   }
 

@@ -27,5 +27,7 @@ public struct TensorType: Sendable, Hashable, CustomStringConvertible {
   }
 
   /// Elements of this value with `batch` samples; for a value without batch, of the value.
-  func elementCount(batch: Int) -> Int { isBatched ? batch * shape.elementCount : shape.elementCount }
+  func elementCount(batch: Int) -> Int {
+    isBatched ? batch * shape.elementCount : shape.elementCount
+  }
 }

@@ -135,7 +135,8 @@ extension TrainingSession {
     }
     let counter = try Tensor(.uint64, .scalar)
     counter.bytes.storeBytes(of: stepCount.littleEndian, as: UInt64.self)
-    items.append((try .init(Self.counterName, .uint64, .scalar), UnsafeRawBufferPointer(counter.bytes)))
+    items.append(
+      (try .init(Self.counterName, .uint64, .scalar), UnsafeRawBufferPointer(counter.bytes)))
     return try SafetensorsWriter.encode(items, metadata: ["optimizer": optimizer.name])
   }
 

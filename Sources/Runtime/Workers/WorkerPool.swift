@@ -47,14 +47,9 @@ public final class WorkerPool: Sendable {
 
   deinit { shared.stop(threads) }
 
-  /// Processors that this process may run on.
+  /// Processors that are switched on.
   public static var availableProcessors: Int {
-    var set = cpu_set_t()
-    guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else {
-      return max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-    }
-    let bits = withUnsafeBytes(of: &set) { $0.reduce(0) { $0 + $1.nonzeroBitCount } }
-    return max(1, bits)
+    max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
   }
 
   /// Runs `body` for every index in `0..<count` and returns when all are done.
