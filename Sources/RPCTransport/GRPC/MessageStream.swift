@@ -192,8 +192,12 @@ public class MessageStream {
     guard let connection else { return }
     connection.assemblingByteCount -= inbound.deframer.assemblingByteCount
     if inbound.heldByteCount > 0 { connection.release(inbound.heldByteCount) }
-    inbound = InboundMessages(maxMessageSize: 0)
-    inbound.isFinished = true
+    inbound.heldByteCount = 0
+    if !(inbound.hasEnded && !inbound.isFinished) {
+      // Otherwise all has come, and the reader that paused has yet to take it.
+      inbound = InboundMessages(maxMessageSize: 0)
+      inbound.isFinished = true
+    }
     outbound.removeAll()
     isSendingFinished = true
     self.connection = nil
