@@ -27,7 +27,9 @@ public func within<Result: Sendable>(
   }
 }
 
-/// What happened, in its order, for tests to wait for. Events come from any thread.
+/// What happened, in its order, for tests to wait for.
+///
+/// Events come from any thread.
 public final class Recorder<Event: Sendable>: Sendable {
   private struct Waiter {
     let id: Int

@@ -3,9 +3,9 @@ internal import COpenSSL
 internal import Glibc
 
 /// An authority for development and tests: a self-signed root that issues server and client
-/// certificates, all with P-256 keys. Thread-safe.
+/// certificates, all with P-256 keys.
 ///
-/// In production the organisation's own authority takes its place; nothing in the server needs it.
+/// Thread-safe. In production the organisation's own authority takes its place; nothing in the server needs it.
 public final class CertificateAuthority: @unchecked Sendable {
   // SAFETY: neither is changed after init, and OpenSSL counts references and signs thread-safely.
   private let certificate: OpaquePointer
@@ -13,7 +13,7 @@ public final class CertificateAuthority: @unchecked Sendable {
   /// The authority's own certificate and key, to be written to files.
   public let certificateAndKey: CertificateAndKey
 
-  /// Makes a new authority. Costs two key operations, some 0.2 ms.
+  /// Makes a new authority, which costs two key operations, some 0.2 ms.
   ///
   /// - Throws: `.certificate` where OpenSSL refuses, with its reason.
   public init(

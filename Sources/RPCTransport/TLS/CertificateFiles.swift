@@ -3,7 +3,7 @@ internal import Glibc
 
 /// A certificate and its private key, in PEM.
 public struct CertificateAndKey: Sendable {
-  /// The certificate. Not secret.
+  /// The certificate, which is not secret.
   public let certificatePEM: [UInt8]
   /// The private key: a secret, so nothing prints it.
   let privateKeyPEM: [UInt8]

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Logging
+internal import RPCTransport
+
+/// What all calls of a server share.
+final class CallPipeline: Sendable {
+  let routes: [String: Route]
+  let access: any AccessPolicy
+  let log: Logger
+  /// Makes the names of calls differ between servers and their restarts.
+  let instance = String(UInt32.random(in: 0 ... .max), radix: 36)
+  private let controlPlane: [any CallInterceptor]
+  private let dataPlane: [any CallInterceptor]
+
+  init(
+    routes: [String: Route], access: any AccessPolicy, interceptors: [any CallInterceptor],
+    log: Logger
+  ) {
+    self.routes = routes
+    self.access = access
+    self.log = log
+    controlPlane = interceptors
+    dataPlane = interceptors.filter(\.coversDataPlane)
+  }
+
+  func interceptors(for method: MethodDescription) -> [any CallInterceptor] {
+    method.kind == .dataPlane ? dataPlane : controlPlane
+  }
+}
+
+/// What all calls of a connection share: who calls. Of the connection's loop, but for constants.
+final class CallSession: @unchecked Sendable {
+  let principal: Principal
+  let account: QuotaAccount
+  let pipeline: CallPipeline
+  /// Where off-loop completions of the connection's loop meet; nil for a call without a connection.
+  let completions: CompletionQueue?
+  let loop: EventLoop?
+  private let serial: UInt64
+  // SAFETY: of the loop alone.
+  private var callCount: UInt64 = 0
+
+  init(
+    _ principal: Principal, _ account: QuotaAccount, _ pipeline: CallPipeline, serial: UInt64,
+    loop: EventLoop?, completions: CompletionQueue?
+  ) {
+    self.principal = principal
+    self.account = account
+    self.pipeline = pipeline
+    self.serial = serial
+    self.loop = loop
+    self.completions = completions
+  }
+
+  func nextCallNumber() -> UInt64 {
+    callCount += 1
+    return callCount
+  }
+
+  /// A name for one of the session's calls that no other call has.
+  func requestID(_ callNumber: UInt64) -> String { "\(pipeline.instance)-\(serial)-\(callNumber)" }
+}
+
+extension CallSession {
+  /// A session without a connection.
+  static func detached(_ principal: Principal, _ access: any AccessPolicy) -> CallSession {
+    let pipeline = CallPipeline(
+      routes: [:], access: access, interceptors: [], log: Logger(label: "massif.rpc.detached"))
+    return CallSession(
+      principal, QuotaLedger().open(principal), pipeline, serial: 0, loop: nil, completions: nil)
+  }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Logging
+internal import RPCTransport
+
+/// One client's connection: finds out who it is, and opens its calls.
+final class ConnectionSession: @unchecked Sendable {
+  let serial: UInt64
+  let loop: EventLoop
+  private let completions: CompletionQueue
+  private let pipeline: CallPipeline
+  private let quota: QuotaLedger
+  private let closed: @Sendable (ConnectionSession) -> Void
+
+  // SAFETY: of the loop alone.
+  private var connection: ServerConnection?
+  private var calls: Result<CallSession, RPCError>?
+  /// The route of the last call: a client repeats itself.
+  private var lastRoute: Route?
+
+  init(
+    serial: UInt64, loop: EventLoop, completions: CompletionQueue, pipeline: CallPipeline,
+    quota: QuotaLedger, closed: @escaping @Sendable (ConnectionSession) -> Void
+  ) {
+    self.serial = serial
+    self.loop = loop
+    self.completions = completions
+    self.pipeline = pipeline
+    self.quota = quota
+    self.closed = closed
+  }
+
+  /// Takes over an accepted socket. Loop only.
+  func accept(_ socket: Socket, tls: TLSContext, configuration: ConnectionConfiguration) {
+    connection = ServerConnection.accept(
+      socket, tls: tls, configuration: configuration, loop: loop, delegate: self)
+    if connection == nil { closed(self) }
+  }
+
+  /// Lets the open calls finish and closes. Any thread.
+  func drain() { loop.execute { self.connection?.drain() } }
+
+  /// Closes now; open calls are cancelled. Any thread.
+  func close() { loop.execute { self.connection?.close() } }
+
+  private func identify(_ connection: ServerConnection) -> Result<CallSession, RPCError> {
+    do throws(RPCError) {
+      guard let certificate = connection.peer else {
+        throw RPCError(.unauthenticated, "a client certificate was expected")
+      }
+      let principal = try Principal(certificate)
+      return .success(
+        CallSession(
+          principal, quota.open(principal), pipeline, serial: serial, loop: loop,
+          completions: completions))
+    } catch {
+      pipeline.log.notice(
+        "connection without an identity",
+        metadata: ["peer": "\(connection.peerAddress)", "reason": "\(error.message)"])
+      return .failure(error)
+    }
+  }
+
+  private func route(_ path: String) -> Route? {
+    if let lastRoute, lastRoute.method.name.path == path { return lastRoute }
+    guard let route = pipeline.routes[path] else { return nil }
+    lastRoute = route
+    return route
+  }
+}
+
+extension ConnectionSession: ServerConnectionDelegate {
+  func connection(
+    _ connection: ServerConnection, open stream: ServerStream, head: borrowing RequestHead
+  ) -> (any ServerStreamHandler)? {
+    do throws(RPCError) {
+      let identity = self.calls ?? identify(connection)
+      self.calls = identity
+      let session = try identity.get()
+      guard let route = route(head.path) else { throw .unknownMethod(head.path) }
+      if let limit = route.method.maxMessageSize { stream.maxMessageSize = limit }
+      guard case .dataPlane(let handler) = route.handler else {
+        let call = ControlPlaneCall(session, route, stream, head)
+        try call.begin()
+        call.open()
+        return call
+      }
+      let call = StreamUnaryCall(session, route, handler, stream, head)
+      try call.begin()
+      return call
+    } catch {
+      stream.finish(
+        error.status,
+        trailers: RequestID.accepted(in: head.metadata).map(RequestID.metadata) ?? Metadata())
+      return nil
+    }
+  }
+
+  func connectionClosed(_ connection: ServerConnection, reason: TransportError) {
+    if case .success(let session) = calls { quota.close(session.account) }
+    calls = nil
+    self.connection = nil
+    closed(self)
+  }
+}

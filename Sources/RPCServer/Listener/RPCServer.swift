@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Glibc
+public import Logging
+public import RPCTransport
+internal import Synchronization
+
+/// A gRPC server over mutual TLS: accepts connections, finds out who calls, and brings calls to
+/// the handlers of its router.
+///
+/// Started once and shut down once. One event loop a core; one of them accepts, and hands the
+/// connections round in turn, so that a few connections are spread evenly too (`SO_REUSEPORT`
+/// spreads by a hash, which puts 8 connections on 2 loops as 6 and 2 often enough).
+public final class RPCServer: Sendable {
+  private enum Phase {
+    case idle
+    case running
+    case draining
+    case stopped
+  }
+
+  private struct Loop {
+    let eventLoop: EventLoop
+    let completions: CompletionQueue
+  }
+
+  private struct State {
+    var phase = Phase.idle
+    var loops: [Loop] = []
+    var listener: ListeningSocket?
+    var sessions: [UInt64: ConnectionSession] = [:]
+    var accepted: UInt64 = 0
+    var refused: UInt64 = 0
+    /// Those who wait for the last connection to close.
+    var waiting: [CheckedContinuation<Void, Never>] = []
+  }
+
+  private let configuration: ServerConfiguration
+  private let quota: QuotaLedger
+  private let pipeline: CallPipeline
+  private let log: Logger
+  private let state = Mutex(State())
+
+  /// Makes a server that does not listen yet.
+  ///
+  /// - Parameter interceptors: asked about every call behind logging, access and quota, in this
+  ///   order.
+  public init(
+    configuration: ServerConfiguration, router: Router, access: any AccessPolicy,
+    quota: QuotaLedger = QuotaLedger(), interceptors: [any CallInterceptor] = [], log: Logger
+  ) {
+    self.configuration = configuration
+    self.quota = quota
+    self.log = log
+    var list: [any CallInterceptor] = []
+    // First, so that it is asked last how a call ended and sees what the others refuse.
+    if configuration.accessLogging != .off {
+      list.append(
+        AccessLog(log: log, coversDataPlane: configuration.accessLogging == .everything))
+    }
+    list.append(AccessInterceptor(policy: access))
+    list.append(QuotaInterceptor())
+    pipeline = CallPipeline(
+      routes: router.routes, access: access, interceptors: list + interceptors, log: log)
+  }
+
+  /// Connections that are open now.
+  public var connectionCount: Int { state.withLock { $0.sessions.count } }
+
+  /// Listens and begins to serve.
+  ///
+  /// - Returns: the address, with the port that was given for port 0.
+  /// - Throws: `.certificate` for files that cannot be used, `.invalidArgument` for a host that is
+  ///   no address, `.system` where the address is taken.
+  /// - Precondition: the server was not started before.
+  @discardableResult
+  public func start() async throws(TransportError) -> SocketAddress {
+    let isFirst = state.withLock { state in
+      defer { state.phase = .running }
+      return state.phase == .idle
+    }
+    precondition(isFirst, "a server is started once")
+    do throws(TransportError) {
+      return try listen()
+    } catch {
+      state.withLock { $0.phase = .stopped }
+      throw error
+    }
+  }
+
+  private func listen() throws(TransportError) -> SocketAddress {
+    let tls = try TLSContext.server(configuration.tls)
+    let address = try SocketAddress(host: configuration.host, port: configuration.port)
+    let loops = try makeLoops()
+    do throws(TransportError) {
+      let listener = try ListeningSocket(address: address, loop: loops[0].eventLoop)
+      state.withLock { state in
+        state.loops = loops
+        state.listener = listener
+      }
+      listener.start { [weak self] socket in self?.accepted(socket, tls) }
+      return listener.localAddress
+    } catch {
+      for loop in loops { loop.eventLoop.stop() }
+      throw error
+    }
+  }
+
+  private func makeLoops() throws(TransportError) -> [Loop] {
+    let count = max(configuration.eventLoopCount ?? sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1)
+    var loops: [Loop] = []
+    do throws(TransportError) {
+      for index in 0..<count {
+        let loop = try EventLoop(name: "massif-rpc-\(index)")
+        loops.append(Loop(eventLoop: loop, completions: CompletionQueue(loop)))
+      }
+    } catch {
+      for loop in loops { loop.eventLoop.stop() }
+      throw error
+    }
+    return loops
+  }
+
+  /// Gives an accepted connection to the next loop, or closes it where there are too many.
+  private func accepted(_ socket: Socket, _ tls: TLSContext) {
+    let session = state.withLock { state -> ConnectionSession? in
+      guard state.phase == .running, state.sessions.count < configuration.maxConnections else {
+        state.refused += 1
+        return nil
+      }
+      state.accepted += 1
+      let loop = state.loops[Int(state.accepted % UInt64(state.loops.count))]
+      let session = ConnectionSession(
+        serial: state.accepted, loop: loop.eventLoop, completions: loop.completions,
+        pipeline: pipeline, quota: quota
+      ) { [weak self] session in self?.closed(session) }
+      state.sessions[session.serial] = session
+      return session
+    }
+    guard let session else {
+      // The socket closes with its last reference, here.
+      return log.debug("connection refused", metadata: ["peer": "\(socket.peerAddress)"])
+    }
+    session.loop.execute {
+      session.accept(socket, tls: tls, configuration: self.configuration.connection)
+    }
+  }
+
+  private func closed(_ session: ConnectionSession) {
+    let waiting = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+      state.sessions[session.serial] = nil
+      guard state.sessions.isEmpty else { return [] }
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    for continuation in waiting { continuation.resume() }
+  }
+
+  // MARK: Shutting down
+
+  /// Stops listening, lets every call that was accepted finish, and stops.
+  ///
+  /// Clients are told to go elsewhere (GOAWAY); calls that they sent before they heard are still
+  /// taken. What is not finished after `grace` is cancelled. Without effect on a server that does
+  /// not run; a second caller waits with the first.
+  public func shutdown(grace: Duration) async {
+    let (listener, sessions, loops) = state.withLock { state in
+      let running = state.phase == .running
+      if running { state.phase = .draining }
+      defer { if running { state.listener = nil } }
+      return (running ? state.listener : nil, Array(state.sessions.values), state.loops)
+    }
+    listener?.close()
+    for session in sessions { session.drain() }
+    let timer = Task {
+      try await Task.sleep(for: grace)
+      for session in self.state.withLock({ Array($0.sessions.values) }) { session.close() }
+    }
+    await allClosed()
+    timer.cancel()
+    state.withLock { $0.phase = .stopped }
+    for loop in loops { loop.eventLoop.stop() }
+  }
+
+  private func allClosed() async {
+    await withCheckedContinuation { continuation in
+      let isOver = state.withLock { state in
+        if !state.sessions.isEmpty { state.waiting.append(continuation) }
+        return state.sessions.isEmpty
+      }
+      if isOver { continuation.resume() }
+    }
+  }
+}
