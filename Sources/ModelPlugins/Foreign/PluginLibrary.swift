@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import CPluginABI
+import Glibc
+import Runtime
+
+/// Loads a plugin's shared object and checks the table that its entry returns.
+enum PluginLibrary {
+  /// Loads the library, which stays loaded for good, whatever comes of it: Swift code in it must not
+  /// be unmapped, and a thread that it started could not be stopped.
+  ///
+  /// - Throws: as `PluginRegistry.load` says.
+  static func load(
+    path: String, digest: String, workers: WorkerPool, instructionSet: InstructionSet,
+    limits: PluginLimits, log: @escaping @Sendable (LogLevel, String) -> Void
+  ) throws(PluginError) -> ModelPlugin {
+    guard path.hasPrefix("/"), !path.utf8.contains(0) else {
+      throw PluginError(.invalidArgument, "a plugin is loaded by its absolute path")
+    }
+    try ELFImage.check(path: path)
+    guard let library = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
+      throw PluginError(.invalidArgument, "the plugin cannot be loaded: \(linkerMessage(path))")
+    }
+    guard let symbol = dlsym(library, MSF_ENTRY_SYMBOL) else {
+      throw PluginError(
+        .invalidArgument, "the library has no symbol \(MSF_ENTRY_SYMBOL): it is no Massif plugin")
+    }
+    typealias Entry = @convention(c) (UnsafePointer<msf_host>?) -> UnsafePointer<msf_plugin>?
+    // SAFETY: the ABI says what the symbol of this name is.
+    let entry = unsafeBitCast(symbol, to: Entry.self)
+    let services = HostServices(
+      label: String(digest.prefix(12)), workers: workers, instructionSet: instructionSet, log: log)
+    guard let table = entry(services.table) else {
+      throw PluginError(
+        .failedPrecondition,
+        "the plugin's entry returned no table: it refuses to work here; the log may say why")
+    }
+    let checked = try PluginTable(checking: table)
+    services.rename(checked.name)
+    return ModelPlugin(
+      name: checked.name, version: checked.version, digest: digest, isBuiltIn: false,
+      abiVersion: checked.abiVersion, capabilities: checked.capabilities,
+      configurationSchema: checked.configurationSchema, limits: limits,
+      implementation: ForeignPlugin(table: checked))
+  }
+
+  /// The dynamic linker's message without the path, which is nobody's business outside.
+  private static func linkerMessage(_ path: String) -> String {
+    guard let error = dlerror() else { return "no reason given" }
+    let message = String(cString: error)
+    return message.hasPrefix(path + ": ")
+      ? String(message.dropFirst(path.count + 2)) : "\(message.split(separator: "/").last ?? "")"
+  }
+}

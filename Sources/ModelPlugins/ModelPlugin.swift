@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// A registered plugin: a family of models that can be served, trained or both.
+///
+/// It stays valid for as long as the process lives; a new build is another `ModelPlugin` with
+/// another digest.
+public final class ModelPlugin: Sendable {
+  /// What a plugin can do.
+  public enum Capability: String, Sendable, Hashable, CaseIterable {
+    case inference
+    case training
+  }
+
+  /// The plugin's name, `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
+  public let name: String
+  /// The plugin's own version.
+  public let version: String
+  /// SHA-256 of its file in hexadecimal; empty for a built-in plugin.
+  public let digest: String
+  /// Whether it is part of this executable.
+  public let isBuiltIn: Bool
+  /// The version of the plugin ABI that it was built with, for example `1.0`.
+  public let abiVersion: String
+  /// What it can do.
+  public let capabilities: Set<Capability>
+  /// The JSON Schema of its configuration.
+  public let configurationSchema: String
+
+  let limits: PluginLimits
+  private let implementation: any PluginImplementation
+
+  init(
+    name: String, version: String, digest: String, isBuiltIn: Bool, abiVersion: String,
+    capabilities: Set<Capability>, configurationSchema: String, limits: PluginLimits,
+    implementation: any PluginImplementation
+  ) {
+    self.name = name
+    self.version = version
+    self.digest = digest
+    self.isBuiltIn = isBuiltIn
+    self.abiVersion = abiVersion
+    self.capabilities = capabilities
+    self.configurationSchema = configurationSchema
+    self.limits = limits
+    self.implementation = implementation
+  }
+
+  /// Checks a configuration, and against a data set when there is one, without doing any work.
+  ///
+  /// - Throws: `.invalidArgument` with a violation for each field that is wrong, by its path:
+  ///   `configuration.layers[2].units`.
+  public func validate(
+    configuration: String, dataset: DataSetDescription?
+  ) throws(PluginError) {
+    try checkSize(configuration)
+    try implementation.validate(configuration: configuration, dataset: dataset)
+  }
+
+  /// Says how much memory a configuration will take.
+  ///
+  /// - Throws: as `validate` does.
+  public func estimateMemory(
+    configuration: String, dataset: DataSetDescription?
+  ) throws(PluginError) -> MemoryEstimate {
+    try checkSize(configuration)
+    return try implementation.estimateMemory(configuration: configuration, dataset: dataset)
+  }
+
+  /// Loads a model of a version's artifacts, which stay alive as long as the model does.
+  ///
+  /// - Throws: `.unimplemented` without the inference capability, `.invalidArgument` for a
+  ///   configuration or artifacts that do not make a model, and what the plugin reports.
+  public func makeModel(
+    artifacts: [Artifact], configuration: String
+  ) throws(PluginError) -> PluginModel {
+    guard capabilities.contains(.inference) else {
+      throw PluginError(.unimplemented, "plugin \(name) \(version) does not serve models")
+    }
+    try checkSize(configuration)
+    let model = try implementation.makeModel(artifacts: artifacts, configuration: configuration)
+    return try PluginModel(plugin: self, implementation: model)
+  }
+
+  /// Prepares a training run over a data set, which stays alive as long as the trainer does.
+  ///
+  /// - Throws: `.unimplemented` without the training capability, and as `validate` does.
+  public func makeTrainer(
+    configuration: String, seed: UInt64, dataset: DataSetView
+  ) throws(PluginError) -> PluginTrainer {
+    guard capabilities.contains(.training) else {
+      throw PluginError(.unimplemented, "plugin \(name) \(version) does not train models")
+    }
+    try checkSize(configuration)
+    let trainer = try implementation.makeTrainer(
+      configuration: configuration, seed: seed, dataset: dataset)
+    return try PluginTrainer(plugin: self, implementation: trainer)
+  }
+
+  private func checkSize(_ configuration: String) throws(PluginError) {
+    let size = configuration.utf8.count
+    guard size <= limits.maxConfigurationByteCount else {
+      throw PluginError(
+        field: "configuration",
+        "expected at most \(limits.maxConfigurationByteCount) bytes, came \(size)")
+    }
+  }
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+import Runtime
+
+extension NetworkConfiguration {
+  /// Bounds of what a configuration may ask for; the JSON Schema says the same.
+  enum Bounds {
+    static let layers = 1...256
+    static let width = 1...65536
+    static let window = 1...64
+    static let epochs = 1...100_000
+    static let batchSize = 1...65536
+    static let maxBatchSize = 1...4096
+  }
+
+  /// Reads and checks a configuration, field by field.
+  ///
+  /// - Throws: `.invalidArgument` with a violation for each field that is wrong.
+  init(parsing text: String) throws(PluginError) {
+    try self.init(try JSONValue(parsing: text, name: "configuration"))
+  }
+
+  /// The same for a value that has been parsed.
+  init(_ json: JSONValue) throws(PluginError) {
+    let list = ViolationList()
+    let fields = FieldReader(
+      json, path: "configuration",
+      keys: [
+        "input", "layers", "loss", "optimizer", "epochs", "batch_size", "input_tensor",
+        "label_tensor", "serving",
+      ], list: list)
+    layers = Self.readLayers(fields, list)
+    input = Input(fields["input"], path: fields.field("input"), list: list)
+    loss = fields.choice("loss", default: .crossEntropy) ?? .crossEntropy
+    optimizer = OptimizerChoice(fields["optimizer"], path: fields.field("optimizer"), list: list)
+    epochs = fields.integer("epochs", Bounds.epochs, default: epochs)
+    batchSize = fields.integer("batch_size", Bounds.batchSize, default: batchSize)
+    inputTensor = fields.name("input_tensor", default: inputTensor)
+    labelTensor = fields.name("label_tensor", default: labelTensor)
+    if inputTensor == labelTensor {
+      fields.refuse("label_tensor", "expected another tensor than input_tensor")
+    }
+    let serving = FieldReader(
+      fields["serving"], path: fields.field("serving"), keys: ["max_batch_size"], list: list)
+    maxBatchSize = serving.integer(
+      "max_batch_size", Bounds.maxBatchSize, default: maxBatchSize)
+    try list.check()
+  }
+
+  private static func readLayers(_ fields: FieldReader, _ list: ViolationList) -> [Layer] {
+    guard let json = fields["layers"] else {
+      fields.refuse("layers", "expected an array of layers, but it is missing")
+      return []
+    }
+    guard case .array(let elements) = json, Bounds.layers.contains(elements.count) else {
+      fields.refuse(
+        "layers",
+        "expected an array of \(Bounds.layers.lowerBound) to \(Bounds.layers.upperBound) layers,"
+          + " came \(json.excerpt)")
+      return []
+    }
+    return elements.enumerated().compactMap { index, element in
+      Layer(element, path: "\(fields.path).layers[\(index)]", list: list)
+    }
+  }
+}
+
+extension NetworkConfiguration.Input {
+  fileprivate init(_ json: JSONValue?, path: String, list: ViolationList) {
+    let fields = FieldReader(json, path: path, keys: ["scale", "offset"], list: list)
+    scale = fields.number("scale", "a number other than 0", default: scale) { Float($0) != 0 }
+    offset = fields.number("offset", "a number", default: offset) { _ in true }
+  }
+}
+
+extension NetworkConfiguration.OptimizerChoice {
+  fileprivate init(_ json: JSONValue?, path: String, list: ViolationList) {
+    // The type decides which of the other keys are known, so it is read on its own first.
+    let open = FieldReader(json, path: path, keys: Self.allKeys, list: ViolationList())
+    let named = open["type"].flatMap { value in
+      if case .string(let name) = value {
+        NetworkConfiguration.OptimizerType(rawValue: name)
+      } else {
+        nil
+      }
+    }
+    let fields = FieldReader(json, path: path, keys: Self.keys(of: named), list: list)
+    type = fields.choice("type", default: .adam) ?? .adam
+    let unit = "a number from 0 to below 1"
+    learningRate = fields.number(
+      "learning_rate", "a number above 0", default: type == .sgd ? 0.01 : 0.001
+    ) { Float($0) > 0 }
+    weightDecay = fields.number(
+      "weight_decay", "a number of 0 or more", default: type == .adamW ? 0.01 : 0
+    ) { $0 >= 0 }
+    momentum = fields.number("momentum", unit, default: 0) { $0 >= 0 && Float($0) < 1 }
+    nesterov = fields.bool("nesterov", default: false)
+    beta1 = fields.number("beta1", unit, default: beta1) { $0 >= 0 && Float($0) < 1 }
+    beta2 = fields.number("beta2", unit, default: beta2) { $0 >= 0 && Float($0) < 1 }
+    epsilon = fields.number("epsilon", "a number above 0", default: epsilon) { Float($0) > 0 }
+    if nesterov, momentum == 0 {
+      fields.refuse("nesterov", "expected a momentum above 0 beside it")
+    }
+  }
+
+  private static let common = ["type", "learning_rate", "weight_decay"]
+  private static let ofSGD = ["momentum", "nesterov"]
+  private static let ofAdam = ["beta1", "beta2", "epsilon"]
+  private static let allKeys = common + ofSGD + ofAdam
+
+  private static func keys(of type: NetworkConfiguration.OptimizerType?) -> [String] {
+    switch type {
+    case .sgd: common + ofSGD
+    case .adam, .adamW, nil: common + ofAdam
+    }
+  }
+}
+
+extension NetworkConfiguration.Layer {
+  /// Reads a layer; nil, and a violation, when its type is not known.
+  fileprivate init?(_ json: JSONValue, path: String, list: ViolationList) {
+    guard case .object(let members) = json else {
+      list.add(path, "expected an object, came \(json.excerpt)")
+      return nil
+    }
+    let type = FieldReader(json, path: path, keys: members.map(\.key), list: list)
+      .choice("type", of: NetworkConfiguration.LayerType.self)
+    guard let type else { return nil }
+    let fields = FieldReader(json, path: path, keys: Self.keys(of: type), list: list)
+    let bounds = NetworkConfiguration.Bounds.self
+    switch type {
+    case .conv2d:
+      self = .conv2d(
+        filters: fields.integer("filters", bounds.width),
+        kernel: fields.integer("kernel", bounds.window),
+        stride: fields.integer("stride", bounds.window, default: 1),
+        padding: fields.padding(), useBias: fields.bool("use_bias", default: true),
+        activation: fields.activation())
+    case .maxPool2D:
+      let size = fields.integer("size", bounds.window)
+      self = .maxPool2D(
+        size: size, stride: fields.integer("stride", bounds.window, default: size),
+        padding: fields.padding())
+    case .averagePool2D:
+      let size = fields.integer("size", bounds.window)
+      self = .averagePool2D(
+        size: size, stride: fields.integer("stride", bounds.window, default: size),
+        padding: fields.padding())
+    case .flatten:
+      self = .flatten
+    case .dense:
+      self = .dense(
+        units: fields.integer("units", bounds.width),
+        useBias: fields.bool("use_bias", default: true), activation: fields.activation())
+    case .dropout:
+      self = .dropout(
+        rate: fields.number("rate", "a number from 0 to below 1", default: 0.5) {
+          $0 >= 0 && Float($0) < 1
+        })
+    case .batchNorm:
+      self = .batchNorm(
+        epsilon: fields.number("epsilon", "a number above 0", default: 1e-5) { Float($0) > 0 },
+        momentum: fields.number("momentum", "a number from 0 to 1", default: 0.1) {
+          (0...1).contains($0)
+        })
+    case .activation:
+      self = .activation(fields.choice("activation", of: Activation.self) ?? .relu)
+    }
+  }
+
+  private static func keys(of type: NetworkConfiguration.LayerType) -> [String] {
+    switch type {
+    case .conv2d:
+      ["type", "filters", "kernel", "stride", "padding", "use_bias", "activation"]
+    case .maxPool2D, .averagePool2D: ["type", "size", "stride", "padding"]
+    case .flatten: ["type"]
+    case .dense: ["type", "units", "use_bias", "activation"]
+    case .dropout: ["type", "rate"]
+    case .batchNorm: ["type", "epsilon", "momentum"]
+    case .activation: ["type", "activation"]
+    }
+  }
+}
+
+extension FieldReader {
+  /// `"valid"`, `"same"`, or how many zeros on every side.
+  fileprivate func padding() -> Padding {
+    switch self["padding"] {
+    case nil, .string("valid"): return .valid
+    case .string("same"): return .same
+    case .number(_, let text) where Int(text).map { (0...63).contains($0) } ?? false:
+      return .symmetric(Int(text) ?? 0)
+    case .some(let json):
+      refuse(
+        "padding", "expected \"valid\", \"same\" or an integer in 0...63, came \(json.excerpt)")
+      return .valid
+    }
+  }
+
+  /// An activation, or nil for `"none"` and where there is none.
+  fileprivate func activation() -> Activation? {
+    if self["activation"] == nil || self["activation"] == .string("none") { return nil }
+    return choice("activation", of: Activation.self)
+  }
+}

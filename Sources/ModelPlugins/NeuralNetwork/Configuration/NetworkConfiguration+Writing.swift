@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+import Runtime
+
+extension NetworkConfiguration {
+  /// The configuration with every default written out, in a fixed order: equal configurations give
+  /// equal texts, and `init(parsing:)` reads it back.
+  var canonicalText: String {
+    let parts = [
+      #""input":{"scale":\#(input.scale),"offset":\#(input.offset)}"#,
+      #""layers":[\#(layers.map(\.canonicalText).joined(separator: ","))]"#,
+      #""loss":"\#(loss.rawValue)""#,
+      #""optimizer":\#(optimizer.canonicalText)"#,
+      #""epochs":\#(epochs)"#,
+      #""batch_size":\#(batchSize)"#,
+      #""input_tensor":"\#(inputTensor)""#,
+      #""label_tensor":"\#(labelTensor)""#,
+      #""serving":{"max_batch_size":\#(maxBatchSize)}"#,
+    ]
+    return "{\(parts.joined(separator: ","))}"
+  }
+}
+
+extension NetworkConfiguration.OptimizerChoice {
+  fileprivate var canonicalText: String {
+    let common =
+      #""type":"\#(type.rawValue)","learning_rate":\#(learningRate),"weight_decay":\#(weightDecay)"#
+    return switch type {
+    case .sgd: #"{\#(common),"momentum":\#(momentum),"nesterov":\#(nesterov)}"#
+    case .adam, .adamW: #"{\#(common),"beta1":\#(beta1),"beta2":\#(beta2),"epsilon":\#(epsilon)}"#
+    }
+  }
+}
+
+extension NetworkConfiguration.Layer {
+  /// The layer's type.
+  var type: NetworkConfiguration.LayerType {
+    switch self {
+    case .conv2d: .conv2d
+    case .maxPool2D: .maxPool2D
+    case .averagePool2D: .averagePool2D
+    case .flatten: .flatten
+    case .dense: .dense
+    case .dropout: .dropout
+    case .batchNorm: .batchNorm
+    case .activation: .activation
+    }
+  }
+
+  fileprivate var canonicalText: String {
+    let type = #""type":"\#(type.rawValue)""#
+    return switch self {
+    case .conv2d(let filters, let kernel, let stride, let padding, let useBias, let activation):
+      #"{\#(type),"filters":\#(filters),"kernel":\#(kernel),"stride":\#(stride),"#
+        + #""padding":\#(padding.canonicalText),"use_bias":\#(useBias),"#
+        + #""activation":"\#(activation?.rawValue ?? "none")"}"#
+    case .maxPool2D(let size, let stride, let padding),
+      .averagePool2D(let size, let stride, let padding):
+      #"{\#(type),"size":\#(size),"stride":\#(stride),"padding":\#(padding.canonicalText)}"#
+    case .flatten: "{\(type)}"
+    case .dense(let units, let useBias, let activation):
+      #"{\#(type),"units":\#(units),"use_bias":\#(useBias),"#
+        + #""activation":"\#(activation?.rawValue ?? "none")"}"#
+    case .dropout(let rate): #"{\#(type),"rate":\#(rate)}"#
+    case .batchNorm(let epsilon, let momentum):
+      #"{\#(type),"epsilon":\#(epsilon),"momentum":\#(momentum)}"#
+    case .activation(let activation): #"{\#(type),"activation":"\#(activation.rawValue)"}"#
+    }
+  }
+}
+
+extension Padding {
+  fileprivate var canonicalText: String {
+    switch self {
+    case .valid: #""valid""#
+    case .same: #""same""#
+    case .symmetric(let count): "\(count)"
+    }
+  }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+import Runtime
+
+/// Copies chosen samples of a split together into one batch, in memory that is used again.
+final class BatchGatherer {
+  /// Samples of the split.
+  let count: Int
+
+  private let inputs: UnsafeRawBufferPointer
+  private let inputByteCount: Int
+  private let labels: Labels
+  private let inputBatch: UnsafeMutableRawBufferPointer
+  private let labelBatch: UnsafeMutableRawBufferPointer
+  private let view: DataSetView
+
+  /// Labels of a classifier are converted once; targets of a regression are read in place.
+  private enum Labels {
+    case classes([Int32])
+    case targets(UnsafeRawBufferPointer, byteCount: Int)
+  }
+
+  /// - Throws: `.notFound` when there is no such split, `.invalidArgument` for a label out of range.
+  init(
+    _ split: String, of view: DataSetView, _ network: Network, batchSize: Int
+  ) throws(PluginError) {
+    let configuration = network.configuration
+    let (inputName, labelName) = (
+      "\(split)/\(configuration.inputTensor)", "\(split)/\(configuration.labelTensor)"
+    )
+    guard let inputs = view.bytes(of: inputName), let labelBytes = view.bytes(of: labelName),
+      let input = view.description[inputName], let label = view.description[labelName],
+      let count = input.shape.first
+    else {
+      throw PluginError(.notFound, "the data set has no split \(split)")
+    }
+    guard count >= 1 else {
+      throw PluginError(.failedPrecondition, "the data set has no samples in \(split)")
+    }
+    self.count = count
+    self.view = view
+    self.inputs = inputs
+    inputByteCount = inputs.count / count
+    let labelByteCount: Int
+    switch configuration.loss {
+    case .crossEntropy:
+      labels = .classes(
+        try LabelReader.read(
+          labelBytes, label.datatype, classes: network.classCount, name: labelName,
+          field: "configuration.layers[\(configuration.layers.count - 1)].units"))
+      labelByteCount = MemoryLayout<Int32>.size
+    case .meanSquaredError:
+      labelByteCount = labelBytes.count / count
+      labels = .targets(labelBytes, byteCount: labelByteCount)
+    }
+    inputBatch = .allocate(byteCount: batchSize * inputByteCount, alignment: 64)
+    labelBatch = .allocate(byteCount: batchSize * labelByteCount, alignment: 64)
+  }
+
+  deinit {
+    inputBatch.deallocate()
+    labelBatch.deallocate()
+  }
+
+  /// Fills the batch with these samples, in this order.
+  ///
+  /// - Precondition: at most as many as the batch size, and each in `0..<count`.
+  /// - Returns: input and labels, valid until the next call.
+  func gather(_ samples: some RandomAccessCollection<Int>) -> [UnsafeRawBufferPointer] {
+    for (row, sample) in samples.enumerated() {
+      copy(inputs, sample, inputByteCount, to: inputBatch, row)
+      switch labels {
+      case .classes(let classes):
+        labelBatch.storeBytes(
+          of: classes[sample], toByteOffset: row * MemoryLayout<Int32>.size, as: Int32.self)
+      case .targets(let bytes, let byteCount): copy(bytes, sample, byteCount, to: labelBatch, row)
+      }
+    }
+    return [part(inputBatch, samples.count), part(labelBatch, samples.count)]
+  }
+
+  /// How many rows of `scores` (rows, classes) have their largest value at the label of the batch
+  /// gathered last.
+  func correctCount(_ scores: UnsafeRawBufferPointer, rows: Int, classes: Int) -> Int {
+    let scores = scores.assumingMemoryBound(to: Float.self)
+    let labels = labelBatch.assumingMemoryBound(to: Int32.self)
+    var correct = 0
+    for row in 0..<rows {
+      var best = 0
+      for index in 1..<classes
+      where scores[row * classes + index] > scores[row * classes + best] {
+        best = index
+      }
+      if best == Int(labels[row]) { correct += 1 }
+    }
+    return correct
+  }
+
+  private var capacity: Int { inputByteCount == 0 ? 0 : inputBatch.count / inputByteCount }
+
+  private func part(
+    _ batch: UnsafeMutableRawBufferPointer, _ rows: Int
+  ) -> UnsafeRawBufferPointer {
+    let rowByteCount = batch.count / max(1, capacity)
+    return UnsafeRawBufferPointer(rebasing: batch[..<(rows * rowByteCount)])
+  }
+
+  private func copy(
+    _ source: UnsafeRawBufferPointer, _ sample: Int, _ byteCount: Int,
+    to batch: UnsafeMutableRawBufferPointer, _ row: Int
+  ) {
+    let start = sample * byteCount
+    UnsafeMutableRawBufferPointer(rebasing: batch[(row * byteCount)..<((row + 1) * byteCount)])
+      .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[start..<(start + byteCount)]))
+  }
+}

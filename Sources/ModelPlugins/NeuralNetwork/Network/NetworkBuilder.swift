@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+import Runtime
+
+/// Adds layers to a graph one after another and knows the shape between them.
+struct NetworkBuilder {
+  private(set) var parameterCount = 0
+  private(set) var valueCount = 0
+  /// The value that the next layer reads.
+  private(set) var value: Graph.Value
+  var graph = Graph()
+
+  /// 2 GiB of weights: beyond, memory for gradients and moments is not to be had on one machine.
+  static let maxParameterCount = 1 << 29
+  /// 1 GiB between two layers, for one sample.
+  private static let maxValueCount = 1 << 28
+
+  /// The shape of `value`, one sample of it.
+  var shape: [Int] { graph.type(of: value).shape.dimensions }
+
+  /// Begins with the input and its scale.
+  init(
+    _ configuration: NetworkConfiguration, sample: Network.SampleType
+  ) throws(PluginError) {
+    let field = "configuration.input_tensor"
+    guard sample.datatype == .uint8 || sample.datatype == .fp32 else {
+      throw PluginError(
+        field: field, "expected a tensor of UINT8 or FP32, came \(sample.datatype.rawValue)")
+    }
+    guard (1...3).contains(sample.shape.count), let count = Extents.product(sample.shape),
+      (1...Self.maxValueCount).contains(count)
+    else {
+      throw PluginError(
+        field: field,
+        "expected samples of 1 to 3 dimensions and at most \(Self.maxValueCount) elements,"
+          + " came \(sample.shape)")
+    }
+    // Images without channels are images with one.
+    let shape = sample.shape.count == 2 ? sample.shape + [1] : sample.shape
+    do throws(RuntimeError) {
+      let raw = try graph.input(
+        configuration.inputTensor, sample.datatype, shape: Shape(shape))
+      if sample.datatype == .fp32, configuration.input == NetworkConfiguration.Input() {
+        value = raw
+      } else {
+        value = try graph.convert(
+          raw, scale: Float(configuration.input.scale), offset: Float(configuration.input.offset))
+      }
+    } catch {
+      throw PluginError(error, field: field)
+    }
+  }
+
+  /// Adds the layer at `index` of the configuration.
+  mutating func add(_ layer: NetworkConfiguration.Layer, at index: Int) throws(PluginError) {
+    let path = "configuration.layers[\(index)]"
+    try checkInput(of: layer, path: path)
+    try countParameters(of: layer, path: path)
+    do throws(RuntimeError) {
+      value = try apply(layer, prefix: "layers.\(index).")
+    } catch {
+      throw Self.located(error, layer: layer, path: path)
+    }
+    let elements = graph.type(of: value).shape.elementCount
+    guard elements <= Self.maxValueCount else {
+      throw PluginError(
+        field: path,
+        "expected at most \(Self.maxValueCount) elements a sample after this layer, came \(shape)")
+    }
+    valueCount += elements
+  }
+
+  /// Whether the layer takes what comes to it, said in the words of the configuration.
+  private func checkInput(
+    of layer: NetworkConfiguration.Layer, path: String
+  ) throws(PluginError) {
+    switch layer {
+    case .conv2d, .maxPool2D, .averagePool2D:
+      guard shape.count == 3 else {
+        throw PluginError(
+          field: path,
+          "\(layer.type.rawValue) expects images, [height, width, channels]; what comes to it has"
+            + " shape \(shape)")
+      }
+    case .dense:
+      guard shape.count == 1 else {
+        throw PluginError(
+          field: path,
+          "dense expects a vector; what comes to it has shape \(shape): put {\"type\":\"flatten\"}"
+            + " before it")
+      }
+    case .flatten, .dropout, .batchNorm, .activation: break
+    }
+  }
+
+  /// Adds up the parameters before any memory is asked for.
+  private mutating func countParameters(
+    of layer: NetworkConfiguration.Layer, path: String
+  ) throws(PluginError) {
+    let channels = shape.last ?? 1
+    // No product here overflows: every factor is bounded by the configuration's reader or above.
+    let count: Int
+    let field: String
+    switch layer {
+    case .conv2d(let filters, let kernel, _, _, _, _):
+      (count, field) = ((kernel * kernel * channels + 1) * filters, ".filters")
+    case .dense(let units, _, _): (count, field) = ((channels + 1) * units, ".units")
+    case .batchNorm: (count, field) = (4 * channels, "")
+    default: return
+    }
+    guard count <= Self.maxParameterCount - parameterCount else {
+      throw PluginError(
+        field: path + field,
+        "expected a network of at most \(Self.maxParameterCount) parameters; this layer would bring"
+          + " it to \(parameterCount + count)")
+    }
+    parameterCount += count
+  }
+
+  private mutating func apply(
+    _ layer: NetworkConfiguration.Layer, prefix: String
+  ) throws(RuntimeError) -> Graph.Value {
+    let channels = shape.last ?? 1
+    switch layer {
+    case .conv2d(let filters, let kernel, let stride, let padding, let useBias, let activation):
+      let weights = try graph.parameter(
+        prefix + "weight", shape: Shape([kernel, kernel, channels, filters]),
+        Self.initializer(activation, fanIn: kernel * kernel * channels, fanOut: filters))
+      let bias = try bias(useBias, prefix, filters)
+      let sum = try graph.conv2d(
+        value, weights: weights, bias: bias, stride: stride, padding: padding)
+      return try activate(sum, activation)
+    case .dense(let units, let useBias, let activation):
+      let weights = try graph.parameter(
+        prefix + "weight", shape: Shape([channels, units]),
+        Self.initializer(activation, fanIn: channels, fanOut: units))
+      let bias = try bias(useBias, prefix, units)
+      return try activate(try graph.dense(value, weights: weights, bias: bias), activation)
+    case .maxPool2D(let size, let stride, let padding):
+      return try graph.maxPool2D(value, size: size, stride: stride, padding: padding)
+    case .averagePool2D(let size, let stride, let padding):
+      return try graph.averagePool2D(value, size: size, stride: stride, padding: padding)
+    case .flatten: return try graph.flatten(value)
+    case .dropout(let rate): return try graph.dropout(value, rate: Float(rate))
+    case .activation(let activation): return try graph.activate(value, activation)
+    case .batchNorm(let epsilon, let momentum):
+      let channel = try Shape([channels])
+      return try graph.batchNormalization(
+        value, scale: try graph.parameter(prefix + "scale", shape: channel, .ones),
+        offset: try graph.parameter(prefix + "offset", shape: channel, .zeros),
+        runningMean: try graph.parameter(
+          prefix + "running_mean", shape: channel, .zeros, isTrainable: false),
+        runningVariance: try graph.parameter(
+          prefix + "running_variance", shape: channel, .ones, isTrainable: false),
+        epsilon: Float(epsilon), momentum: Float(momentum))
+    }
+  }
+
+  private mutating func bias(
+    _ isUsed: Bool, _ prefix: String, _ count: Int
+  ) throws(RuntimeError) -> Graph.Value? {
+    isUsed ? try graph.parameter(prefix + "bias", shape: Shape([count]), .zeros) : nil
+  }
+
+  private mutating func activate(
+    _ x: Graph.Value, _ activation: Activation?
+  ) throws(RuntimeError) -> Graph.Value {
+    guard let activation else { return x }
+    return try graph.activate(x, activation)
+  }
+
+  /// He's where a relu follows, Glorot's elsewhere.
+  private static func initializer(
+    _ activation: Activation?, fanIn: Int, fanOut: Int
+  ) -> Initializer {
+    activation == .relu ? .heUniform(fanIn: fanIn) : .glorotUniform(fanIn: fanIn, fanOut: fanOut)
+  }
+
+  /// The runtime's error under the name that the field has in the configuration.
+  private static func located(
+    _ error: RuntimeError, layer: NetworkConfiguration.Layer, path: String
+  ) -> PluginError {
+    let field: String? =
+      switch (layer, error.field) {
+      case (.maxPool2D, "kernel"), (.averagePool2D, "kernel"): "size"
+      case (_, "kernel"), (_, "stride"), (_, "padding"), (_, "size"), (_, "rate"), (_, "epsilon"),
+        (_, "momentum"):
+        error.field
+      default: nil
+      }
+    return PluginError(error, field: field.map { "\(path).\($0)" } ?? path)
+  }
+}

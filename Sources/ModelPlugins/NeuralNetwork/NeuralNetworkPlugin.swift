@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+import Runtime
+
+/// The built-in plugin `neural-network`: feed-forward networks of declared layers.
+struct NeuralNetworkPlugin: PluginImplementation {
+  let workers: WorkerPool
+  let instructionSet: InstructionSet
+
+  /// The plugin as the registry lists it.
+  static func make(
+    workers: WorkerPool, instructionSet: InstructionSet, limits: PluginLimits
+  ) -> ModelPlugin {
+    ModelPlugin(
+      name: "neural-network", version: "1.0.0", digest: "", isBuiltIn: true,
+      abiVersion: HostServices.abiVersion, capabilities: [.inference, .training],
+      configurationSchema: NetworkConfiguration.schema, limits: limits,
+      implementation: NeuralNetworkPlugin(workers: workers, instructionSet: instructionSet))
+  }
+
+  func validate(configuration: String, dataset: DataSetDescription?) throws(PluginError) {
+    let configuration = try NetworkConfiguration(parsing: configuration)
+    guard let dataset else { return }
+    _ = try network(configuration, dataset)
+  }
+
+  func estimateMemory(
+    configuration: String, dataset: DataSetDescription?
+  ) throws(PluginError) -> MemoryEstimate {
+    let configuration = try NetworkConfiguration(parsing: configuration)
+    // Without the data nothing is known of the shapes.
+    guard let dataset else { return MemoryEstimate() }
+    let network = try network(configuration, dataset)
+    let float = MemoryLayout<Float>.size
+    let moments = configuration.optimizer.type == .sgd ? 1 : 2
+    // Parameters, packed once more and, in training, with gradients and moments; values, in training
+    // with their gradients. Saturating: an estimate of too much is too much.
+    func bytes(_ count: Int, _ factor: Int) -> Int {
+      let (product, overflow) = count.multipliedReportingOverflow(by: factor * float)
+      return overflow ? Int.max / 4 : min(product, Int.max / 4)
+    }
+    return MemoryEstimate(
+      inferenceByteCount: bytes(network.parameterCount, 1)
+        + bytes(network.valueCount, configuration.maxBatchSize),
+      trainingByteCount: bytes(network.parameterCount, 3 + moments)
+        + bytes(network.valueCount, 2 * configuration.batchSize))
+  }
+
+  func makeModel(
+    artifacts: [Artifact], configuration: String
+  ) throws(PluginError) -> any ModelImplementation {
+    // `model.json` was written from the checked configuration and says all that serving needs.
+    func bytes(_ name: String) throws(PluginError) -> UnsafeRawBufferPointer {
+      guard let artifact = artifacts.first(where: { $0.name == name }) else {
+        throw PluginError(.failedPrecondition, "the model version has no artifact \(name)")
+      }
+      return artifact.bytes
+    }
+    let text = String(
+      decoding: try bytes(NetworkDescription.artifactName), as: UTF8.self)
+    let weights = try bytes(NetworkDescription.weightsArtifactName)
+    return try withExtendedLifetime(artifacts) { () throws(PluginError) in
+      try NeuralNetworkModel(
+        try NetworkDescription(parsing: text), weights: weights, workers: workers,
+        instructionSet: instructionSet)
+    }
+  }
+
+  func makeTrainer(
+    configuration: String, seed: UInt64, dataset: DataSetView
+  ) throws(PluginError) -> any TrainerImplementation {
+    let configuration = try NetworkConfiguration(parsing: configuration)
+    return try NeuralNetworkTrainer(
+      try network(configuration, dataset.description), seed: seed, dataset: dataset,
+      workers: workers, instructionSet: instructionSet)
+  }
+
+  private func network(
+    _ configuration: NetworkConfiguration, _ dataset: DataSetDescription
+  ) throws(PluginError) -> Network {
+    let data = try TrainingData(configuration, in: dataset)
+    let network = try Network(configuration, sample: data.sample, for: .training)
+    try data.check(network)
+    return network
+  }
+}

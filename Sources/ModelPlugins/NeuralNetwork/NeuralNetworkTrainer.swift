@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+import Runtime
+
+/// A training run of a network: mini-batches in a new order each epoch, on the runtime's session.
+///
+/// Every step is a function of (configuration, seed, data, instruction set) and of the steps before
+/// it, so a run may be interrupted between epochs and taken up again without changing a bit.
+final class NeuralNetworkTrainer: TrainerImplementation {
+  let epochCount: Int
+  let sampleCount: Int
+  let stepCount: Int
+
+  let network: Network
+  let session: TrainingSession
+  let seed: UInt64
+  let dataset: DataSetView
+  private let workers: WorkerPool
+  private let batchSize: Int
+  private let batches: BatchGatherer
+  private let loss: Graph.Value
+  /// The order of the epoch that is under way.
+  private var order: (epoch: Int, samples: [Int]) = (0, [])
+
+  /// - Throws: `.invalidArgument` for a label that the network has no output for,
+  ///   `.resourceExhausted` when memory is short.
+  init(
+    _ network: Network, seed: UInt64, dataset: DataSetView, workers: WorkerPool,
+    instructionSet: InstructionSet
+  ) throws(PluginError) {
+    guard let loss = network.loss else {
+      throw PluginError(.internal, "a network for serving cannot be trained")
+    }
+    let configuration = network.configuration
+    batches = try BatchGatherer(
+      "train", of: dataset, network, batchSize: configuration.batchSize)
+    self.loss = loss
+    do throws(RuntimeError) {
+      let parameters = try Parameters(
+        network.graph, seed: seed, instructionSet: instructionSet)
+      session = try TrainingSession(
+        network.graph, loss: loss, outputs: [network.output],
+        optimizer: configuration.optimizer.optimizer, parameters: parameters,
+        maximumBatch: min(configuration.batchSize, batches.count), seed: seed, workers: workers,
+        instructionSet: instructionSet)
+    } catch {
+      throw PluginError(error, field: "configuration")
+    }
+    self.network = network
+    self.seed = seed
+    self.dataset = dataset
+    self.workers = workers
+    batchSize = configuration.batchSize
+    epochCount = configuration.epochs
+    sampleCount = batches.count
+    stepCount = (batches.count + batchSize - 1) / batchSize
+  }
+
+  func trainEpoch(_ epoch: Int, observer: TrainingObserver) throws(PluginError) {
+    try checkPosition(epoch: epoch, step: 0)
+    var totals = TrainingTotals(network)
+    for step in 0..<stepCount {
+      try run(step, of: epoch, into: &totals)
+      let goesOn = observer.report(samplesDone: totals.samples) { totals.metrics }
+      guard goesOn else {
+        throw PluginError(.cancelled, "training was cancelled in epoch \(epoch)")
+      }
+    }
+    observer.finish(totals.metrics)
+  }
+
+  func trainStep(_ step: Int, epoch: Int, observer: TrainingObserver) throws(PluginError) {
+    try checkPosition(epoch: epoch, step: step)
+    var totals = TrainingTotals(network)
+    try run(step, of: epoch, into: &totals)
+    observer.finish(totals.metrics)
+  }
+
+  func evaluate(split: String, observer: TrainingObserver) throws(PluginError) {
+    let rowsAtOnce = min(batchSize, sampleCount)
+    let samples = try BatchGatherer(split, of: dataset, network, batchSize: rowsAtOnce)
+    let execution = try evaluation()
+    var totals = TrainingTotals(network)
+    for start in stride(from: 0, to: samples.count, by: rowsAtOnce) {
+      let rows = start..<min(start + rowsAtOnce, samples.count)
+      do throws(RuntimeError) {
+        try execution.run(samples.gather(rows), batch: rows.count)
+      } catch {
+        throw PluginError(error)
+      }
+      let loss = execution.output(0).loadUnaligned(as: Float.self)
+      totals.add(loss: loss, scores: execution.output(1), rows: rows.count, of: samples)
+      let goesOn = observer.report(samplesDone: totals.samples) { totals.metrics }
+      guard goesOn else { throw PluginError(.cancelled, "evaluation was cancelled") }
+    }
+    observer.finish(totals.metrics)
+  }
+
+  /// The network with its present parameters, without dropout and with the running statistics.
+  private func evaluation() throws(PluginError) -> PlanExecution {
+    do throws(RuntimeError) {
+      return try session.makePlan(outputs: [loss, network.output])
+        .makeExecution(workers: workers)
+    } catch {
+      throw PluginError(error)
+    }
+  }
+
+  /// Trains one step; no other may have been left out before it.
+  private func run(
+    _ step: Int, of epoch: Int, into totals: inout TrainingTotals
+  ) throws(PluginError) {
+    let start = step * batchSize
+    let samples = order(of: epoch)[start..<min(start + batchSize, sampleCount)]
+    let loss: Float
+    do throws(RuntimeError) {
+      loss = try session.step(batches.gather(samples), batch: samples.count)
+    } catch {
+      throw PluginError(error)
+    }
+    guard loss.isFinite else {
+      throw PluginError(
+        .aborted,
+        "training diverged: the loss is \(loss) in step \(step + 1) of epoch \(epoch); lower"
+          + " configuration.optimizer.learning_rate, or scale the input")
+    }
+    totals.add(loss: loss, scores: session.output(0), rows: samples.count, of: batches)
+  }
+
+  /// The order of the samples is a function of the seed and the epoch.
+  private func order(of epoch: Int) -> [Int] {
+    if order.epoch != epoch {
+      // Streams of training steps count up from zero; those of epochs, down from the end.
+      let stream = UInt64.max - UInt64(epoch)
+      order = (epoch, Philox(key: seed, stream: stream).permutation(sampleCount))
+    }
+    return order.samples
+  }
+
+  /// Steps go in order: each builds on those before it.
+  private func checkPosition(epoch: Int, step: Int) throws(PluginError) {
+    let next = (epoch - 1) * stepCount + step
+    guard session.stepCount == UInt64(next) else {
+      throw PluginError(
+        .failedPrecondition,
+        "expected step \(session.stepCount % UInt64(stepCount)) of epoch"
+          + " \(session.stepCount / UInt64(stepCount) + 1) next, came step \(step) of epoch \(epoch)"
+      )
+    }
+  }
+}
