@@ -106,7 +106,7 @@ let package = Package(
       name: "RPCTransportTests", dependencies: ["RPCTransport", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "RPCServerTests", dependencies: ["RPCServer", "RPCTransport", "TestSupport"],
+      name: "RPCServerTests", dependencies: ["RPCServer", "RPCTransport", "TestSupport", logging],
       swiftSettings: strict),
     .testTarget(name: "StoreTests", dependencies: ["Store", "TestSupport"], swiftSettings: strict),
     .testTarget(
