@@ -71,7 +71,7 @@ let package = Package(
     .target(
       name: "Lifecycle",
       dependencies: [
-        "RPCServer", "MassifAPI", "ModelPlugins", "Runtime", "Store", logging, protobuf,
+        "RPCTransport", "RPCServer", "MassifAPI", "ModelPlugins", "Runtime", "Store", logging, protobuf,
       ], swiftSettings: strict),
     .target(
       name: "MassifClient", dependencies: ["RPCTransport", "MassifAPI", "CProtobuf", protobuf],
@@ -106,13 +106,18 @@ let package = Package(
       name: "RPCTransportTests", dependencies: ["RPCTransport", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "RPCServerTests", dependencies: ["RPCServer", "RPCTransport", "TestSupport", logging],
+      name: "RPCServerTests", dependencies: ["RPCServer", "RPCTransport", "TestSupport"],
       swiftSettings: strict),
-    .testTarget(name: "StoreTests", dependencies: ["Store", "TestSupport"], swiftSettings: strict),
+    .testTarget(
+      name: "StoreTests", dependencies: ["Store", "TestSupport", grdb], swiftSettings: strict),
     .testTarget(
       name: "ServingTests", dependencies: ["Serving", "TestSupport"], swiftSettings: strict),
     .testTarget(
-      name: "LifecycleTests", dependencies: ["Lifecycle", "TestSupport"], swiftSettings: strict),
+      name: "LifecycleTests",
+      dependencies: [
+        "Lifecycle", "RPCTransport", "RPCServer", "MassifAPI", "ModelPlugins", "Runtime", "Store",
+        "TestSupport", logging, protobuf,
+      ], swiftSettings: strict),
     .testTarget(
       name: "MassifClientTests", dependencies: ["MassifClient", "RPCServer", "TestSupport"],
       swiftSettings: strict),

@@ -69,6 +69,11 @@ public final class Store: Sendable {
     "\(path)/jobs/\(job)"
   }
 
+  /// The jobs that have a directory.
+  public func jobDirectories() throws(StoreError) -> [ResourceName] {
+    try jobs.entries()
+  }
+
   /// Removes a job's directory with all that is in it.
   public func removeJobDirectory(_ job: ResourceName) throws(StoreError) {
     try jobs.removeTree(job)

@@ -16,6 +16,7 @@ public protocol ClientStreamHandler: AnyObject {
 /// The client's end of one call. Loop only.
 public final class ClientStream: MessageStream {
   private var handler: (any ClientStreamHandler)?
+  private var reader: ResponseHeadReader? = ResponseHeadReader()
   private var hasInitialHeaders = false
   private var wereHeadersSent = false
   private var deadline: LoopTimer?
@@ -50,8 +51,8 @@ public final class ClientStream: MessageStream {
     connection.add(self)
     connection.setNeedsFlush()
     if let timeout = head.timeout {
-      deadline = connection.loop.schedule(after: timeout) { [self] in
-        cancel(Status(.deadlineExceeded, "the call took longer than its \(timeout)"))
+      deadline = connection.loop.schedule(after: timeout) { [weak self] in
+        self?.cancel(Status(.deadlineExceeded, "the call took longer than its \(timeout)"))
       }
     }
   }
@@ -81,6 +82,7 @@ public final class ClientStream: MessageStream {
   private func finish(_ outcome: CallOutcome) {
     deadline?.cancel()
     deadline = nil
+    reader = nil
     let handler = self.handler
     self.handler = nil
     handler?.finished(outcome)
@@ -88,17 +90,25 @@ public final class ClientStream: MessageStream {
 
   // MARK: From the transport
 
-  override func received(_ headers: ReceivedHeaders, isLast: Bool) {
-    guard handler != nil else { return }
-    let read = ResponseHeadReader(headers)
-    if isLast {
+  override func received(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+    guard let connection else { return }
+    reader?.receive(name: name, value: value, &connection.headerInterner)
+  }
+
+  override func receivedHeaders(isFirst: Bool, isLast: Bool) {
+    guard let read = reader else { return }
+    if read.isInterim && !isLast {
+      reader = ResponseHeadReader()
+    } else if isLast {
+      reader = nil
       let status =
         read.status
         ?? (hasInitialHeaders
           ? Status(.internal, "the server ended the call without a grpc-status")
           : Status(httpStatus: read.httpStatus ?? 0))
       ending = CallOutcome(status: status, trailers: read.metadata)
-    } else if !read.isInterim {
+    } else {
+      reader = ResponseHeadReader()
       receiveInitial(read)
     }
   }

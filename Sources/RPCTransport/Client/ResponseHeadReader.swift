@@ -13,11 +13,9 @@ struct ResponseHeadReader {
   /// Whether this is an interim answer (1xx), which only precedes another.
   var isInterim: Bool { (100..<200).contains(httpStatus ?? 0) }
 
-  init(_ headers: ReceivedHeaders) {
-    headers.forEach { name, value in receive(name: name, value: value) }
-  }
-
-  private mutating func receive(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+  mutating func receive(
+    name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, _ interner: inout HeaderInterner
+  ) {
     if name.equals(":status") {
       httpStatus = number(value)
     } else if name.equals("content-type") {
@@ -33,7 +31,7 @@ struct ResponseHeadReader {
       isCompressed = !value.equals("identity")
     } else if !name.equals("grpc-accept-encoding") {
       // A value that is not base64 is the server's mistake and does not change how the call ended.
-      _ = HeaderFields.append(name: name, value: value, to: &metadata)
+      _ = HeaderFields.append(name: name, value: value, to: &metadata, &interner)
     }
   }
 

@@ -33,10 +33,9 @@ public final class ServerStream: MessageStream {
   }
 
   private var response = Response.notStarted
-  private var wasOpened = false
+  private var reader: RequestHeadReader? = RequestHeadReader()
   private var handler: (any ServerStreamHandler)?
-  // SAFETY: used while the connection is open, whose owner the server is.
-  private unowned(unsafe) let server: ServerConnection
+  private unowned let server: ServerConnection
 
   init(connection: HTTP2Connection, server: ServerConnection) {
     self.server = server
@@ -80,6 +79,7 @@ public final class ServerStream: MessageStream {
   /// The handler is told nothing more.
   public func finish(_ status: Status, trailers: Metadata = Metadata()) {
     handler = nil
+    reader = nil
     stopReceiving()
     switch response {
     case .notStarted: sendTrailersOnly(status, trailers)
@@ -109,11 +109,16 @@ public final class ServerStream: MessageStream {
 
   // MARK: From the transport
 
-  override func received(_ headers: ReceivedHeaders, isLast: Bool) {
+  override func received(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
+    guard let connection else { return }
     // Trailers of a request carry nothing that gRPC knows of.
-    guard !wasOpened else { return }
-    wasOpened = true
-    switch server.verdict(headers) {
+    reader?.receive(name: name, value: value, &connection.headerInterner)
+  }
+
+  override func receivedHeaders(isFirst: Bool, isLast: Bool) {
+    guard let reader else { return }
+    self.reader = nil
+    switch reader.refused() {
     case .http(let status):
       stopReceiving()
       var block = HeaderBlock()
@@ -121,7 +126,7 @@ public final class ServerStream: MessageStream {
       if status.description == "405" { block.add("allow", "POST") }
       sendOnly(&block)
     case .status(let status): finish(status)
-    case .call(let head): open(head)
+    case nil: open(reader.head)
     }
   }
 
@@ -177,6 +182,7 @@ public final class ServerStream: MessageStream {
 
   override func closed(_ code: UInt32, reason: TransportError?) {
     response = .finished
+    reader = nil
     let handler = self.handler
     self.handler = nil
     handler?.cancelled()

@@ -9,18 +9,14 @@ extension Store {
   /// - Throws: `.alreadyExists` when the request id was used for other work.
   public func insert(_ record: JobRecord) throws(StoreError) -> (job: JobRecord, isNew: Bool) {
     try database.write { database in
-      if !record.requestID.isEmpty {
-        let present = try Row.fetchOne(
-          database, sql: "SELECT * FROM jobs WHERE created_by = ? AND request_id = ?",
-          arguments: [record.audit.createdBy, record.requestID])
-        if let present {
-          let job = try JobRecord.fetch(present, database)
-          guard job.training == record.training else {
-            throw StoreError(
-              .alreadyExists, "request_id was used for job \(job.id), which trains something else")
-          }
-          return (job, false)
+      if let job = try JobRecord.fetch(
+        requestID: record.requestID, by: record.audit.createdBy, database)
+      {
+        guard job.training == record.training else {
+          throw StoreError(
+            .alreadyExists, "request_id was used for job \(job.id), which trains something else")
         }
+        return (job, false)
       }
       try record.insert(database)
       var job = record
@@ -38,6 +34,15 @@ extension Store {
         database, sql: "SELECT * FROM jobs WHERE id = ?", arguments: [id.description]
       ).map { try JobRecord.fetch($0, database) }
     }
+  }
+
+  /// The job that a caller submitted with this request id.
+  ///
+  /// Nil when there is none, and for an empty id.
+  public func job(
+    requestID: String, by submitter: String
+  ) throws(StoreError) -> JobRecord? {
+    try database.read { try JobRecord.fetch(requestID: requestID, by: submitter, $0) }
   }
 
   /// A team's jobs, newest first: those before `sequence`, and at most `limit`.
@@ -141,6 +146,16 @@ extension JobRecord {
         state.rawValue, error, attempts, resumedAfterEpoch, audit.created.timeIntervalSince1970,
         audit.createdBy,
       ])
+  }
+
+  fileprivate static func fetch(
+    requestID: String, by submitter: String, _ database: Database
+  ) throws -> JobRecord? {
+    guard !requestID.isEmpty else { return nil }
+    return try Row.fetchOne(
+      database, sql: "SELECT * FROM jobs WHERE created_by = ? AND request_id = ?",
+      arguments: [submitter, requestID]
+    ).map { try fetch($0, database) }
   }
 
   fileprivate static func fetch(_ row: Row, _ database: Database) throws -> JobRecord {

@@ -37,6 +37,11 @@ public final class BlobStore: Sendable {
     try directory.map(digest.fileName)
   }
 
+  /// Removes the file of this digest, of which no record may speak.
+  public func remove(_ digest: Digest) throws(StoreError) {
+    try directory.removeFile(digest.fileName)
+  }
+
   /// The path of the file of this digest, for those who can only open paths: `dlopen`, a worker.
   public func path(of digest: Digest) -> String {
     "\(path)/\(digest.hexadecimal)"

@@ -153,7 +153,9 @@ public final class Directory: Sendable {
 
 extension ResourceName {
   /// A name that nothing else has: a prefix and 128 random bits.
-  static func random(prefix: StaticString) -> ResourceName {
+  ///
+  /// - Precondition: the prefix begins a resource name and is short.
+  public static func random(prefix: StaticString) -> ResourceName {
     var generator = SystemRandomNumberGenerator()
     let bytes = (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
     guard let name = ResourceName("\(prefix)\(Hexadecimal.encode(bytes))") else {

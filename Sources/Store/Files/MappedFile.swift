@@ -24,12 +24,26 @@ public final class MappedFile: Sendable {
     return try body(mapping)
   }
 
-  init(_ name: ResourceName, in directory: Directory) throws(StoreError) {
+  /// Maps a file by its path, which is the operator's or this program's own and may hold links.
+  ///
+  /// - Throws: `.notFound` when there is none, `.dataLoss` when it is no regular file.
+  public convenience init(path: String) throws(StoreError) {
+    let file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+    guard file >= 0 else { throw .system("open", "opening a file") }
+    defer { close(file) }
+    try self.init(descriptor: file)
+  }
+
+  convenience init(_ name: ResourceName, in directory: Directory) throws(StoreError) {
     // Not blocking, or opening a FIFO would wait for somebody who writes it.
     let file = openat(
       directory.descriptor, name.description, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0)
     guard file >= 0 else { throw .system("openat", "opening a file") }
     defer { close(file) }
+    try self.init(descriptor: file)
+  }
+
+  private init(descriptor file: Int32) throws(StoreError) {
     var status = stat()
     guard fstat(file, &status) == 0 else { throw .system("fstat", "opening a file") }
     guard status.st_mode & S_IFMT == S_IFREG else {
