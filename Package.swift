@@ -71,7 +71,8 @@ let package = Package(
     .target(
       name: "Lifecycle",
       dependencies: [
-        "RPCTransport", "RPCServer", "MassifAPI", "ModelPlugins", "Runtime", "Store", logging, protobuf,
+        "RPCTransport", "RPCServer", "MassifAPI", "ModelPlugins", "Runtime", "Store", logging,
+        protobuf,
       ], swiftSettings: strict),
     .target(
       name: "MassifClient", dependencies: ["RPCTransport", "MassifAPI", "CProtobuf", protobuf],
@@ -106,7 +107,7 @@ let package = Package(
       name: "RPCTransportTests", dependencies: ["RPCTransport", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
-      name: "RPCServerTests", dependencies: ["RPCServer", "RPCTransport", "TestSupport"],
+      name: "RPCServerTests", dependencies: ["RPCServer", "RPCTransport", "TestSupport", logging],
       swiftSettings: strict),
     .testTarget(
       name: "StoreTests", dependencies: ["Store", "TestSupport", grdb], swiftSettings: strict),

@@ -82,7 +82,8 @@ typedef struct mk_gemm {
   /// Not 0: adds to C instead of overwriting it (the activation is applied to the sum).
   int32_t accumulate;
   /// NULL, or a matrix laid out like C with row stride `gate_stride`: results are zero where it is
-  /// <= 0. This is ReLU's gradient, fused: the gate is the ReLU's output.
+  /// <= 0. This is ReLU's gradient, fused: the gate is the ReLU's output. Only with activation NONE
+  /// or RELU.
   const float *_Nullable gate;
   size_t gate_stride;
 } mk_gemm;
@@ -150,8 +151,7 @@ typedef struct mk_kernels {
   /// Packs columns n0 ..< n1 of B (form ROWS or TRANSPOSED) into their place in `packed`.
   void (*gemm_pack)(
       float *packed, const float *b, mk_operand_form form, size_t b_stride, size_t k, size_t n,
-      size_t n0,
-      size_t n1);
+      size_t n0, size_t n1);
   /// Scratch elements for any sub-range of this product. Depends on m, n, k, strides and form only.
   size_t (*gemm_scratch_size)(const mk_gemm *g);
   /// Computes C[m0 ..< m1, n0 ..< n1]. `n0` as `panel_width` says. With k = 0 the sum is 0.
@@ -175,8 +175,8 @@ typedef struct mk_kernels {
   /// possible, are fastest.
   void (*conv2d)(
       const mk_window *s, const float *x, const float *packed, const float *_Nullable bias,
-      mk_activation activation,
-      float *y, size_t row0, size_t row1, size_t o0, size_t o1, float *_Nullable scratch);
+      mk_activation activation, float *y, size_t row0, size_t row1, size_t o0, size_t o1,
+      float *_Nullable scratch);
 
   /// Elements of the packed weights of the data gradient.
   size_t (*conv2d_data_gradient_packed_size)(const mk_window *s);
@@ -187,9 +187,9 @@ typedef struct mk_kernels {
   /// dx[row0 ..< row1, :, c0 ..< c1] (+)= gradient along x, where the rows are the N * H rows of dx
   /// (N, H, W, C), from dy (N, OH, OW, O). `gate` is NULL or (N, H, W, C): see mk_gemm.gate.
   void (*conv2d_data_gradient)(
-      const mk_window *s, const float *dy, const float *packed, const float *_Nullable gate, int32_t
-      accumulate,
-      float *dx, size_t row0, size_t row1, size_t c0, size_t c1, float *_Nullable scratch);
+      const mk_window *s, const float *dy, const float *packed, const float *_Nullable gate,
+      int32_t accumulate, float *dx, size_t row0, size_t row1, size_t c0, size_t c1,
+      float *_Nullable scratch);
 
   /// Number of independent parts of a weight gradient: KH * ceil(O / panel_width).
   size_t (*conv2d_weight_gradient_units)(const mk_window *s);
@@ -203,33 +203,32 @@ typedef struct mk_kernels {
   /// each into its own partial gradient, added in order with `column_sums` (small weights, such as
   /// a first layer's).
   void (*conv2d_weight_gradient)(
-      const mk_window *s, const float *x, const float *dy, int32_t accumulate, float *dw, float
-      *_Nullable dbias,
-      size_t image0, size_t image1, size_t unit0, size_t unit1, float *_Nullable scratch);
+      const mk_window *s, const float *x, const float *dy, int32_t accumulate, float *dw,
+      float *_Nullable dbias, size_t image0, size_t image1, size_t unit0, size_t unit1,
+      float *_Nullable scratch);
 
   // ---- pooling (O unused: channels are C throughout) ------------------------------------------
 
   /// y rows row0 ..< row1 of N * OH. `taps` (N, OH, OW, C), unless NULL, takes the position of the
   /// maximum in its window, ky * KW + kx, the first of equals; so KH * KW <= 65536.
   void (*max_pool)(
-      const mk_window *s, const float *x, float *y, uint16_t *_Nullable taps, size_t row0, size_t
-      row1);
+      const mk_window *s, const float *x, float *y, uint16_t *_Nullable taps, size_t row0,
+      size_t row1);
   /// dx rows row0 ..< row1 of N * H, overwritten; windows may overlap. `gate` (N, OH, OW, C),
   /// unless NULL, is the pool's own output when a ReLU came before it: gradient passes only where
   /// it is > 0.
   void (*max_pool_gradient)(
-      const mk_window *s, const float *dy, const uint16_t *taps, const float *_Nullable gate, float
-      *dx,
-      size_t row0, size_t row1);
+      const mk_window *s, const float *dy, const uint16_t *taps, const float *_Nullable gate,
+      float *dx, size_t row0, size_t row1);
   /// y rows row0 ..< row1 of N * OH. Divides by KH * KW if `count_padding`, else by the taps inside
   /// the image.
   void (*average_pool)(
-      const mk_window *s, const float *x, float *y, int32_t count_padding, size_t row0, size_t
-      row1);
+      const mk_window *s, const float *x, float *y, int32_t count_padding, size_t row0,
+      size_t row1);
   /// dx rows row0 ..< row1 of N * H, overwritten.
   void (*average_pool_gradient)(
-      const mk_window *s, const float *dy, float *dx, int32_t count_padding, size_t row0, size_t
-      row1);
+      const mk_window *s, const float *dy, float *dx, int32_t count_padding, size_t row0,
+      size_t row1);
 
   // ---- elementwise: flat, in place allowed ----------------------------------------------------
 
@@ -258,19 +257,17 @@ typedef struct mk_kernels {
 
   /// out[r, :] = activation(x[r, :] + bias)
   void (*add_bias)(
-      float *out, const float *x, const float *bias, mk_activation activation, size_t rows, size_t
-      columns);
+      float *out, const float *x, const float *bias, mk_activation activation, size_t rows,
+      size_t columns);
   void (*softmax)(float *out, const float *x, size_t rows, size_t columns);
   void (*log_softmax)(float *out, const float *x, size_t rows, size_t columns);
   /// dx[r, :] = y * (dy - sum(y * dy)), y = softmax(x)
-  void (*softmax_gradient)(
-      float *dx, const float *dy, const float *y, size_t rows, size_t columns);
+  void (*softmax_gradient)(float *dx, const float *dy, const float *y, size_t rows, size_t columns);
   /// losses[r] = -log softmax(logits[r, :])[labels[r]]; unless NULL, gradient = scale * (softmax -
   /// one-hot). A label outside 0 ..< columns makes the row's loss and gradient 0: it is ignored.
   void (*softmax_cross_entropy)(
-      float *losses, float *_Nullable gradient, const float *logits, const int32_t *labels, float
-      scale,
-      size_t rows, size_t columns);
+      float *losses, float *_Nullable gradient, const float *logits, const int32_t *labels,
+      float scale, size_t rows, size_t columns);
   /// losses[r] = sum((x - target)^2) over columns; unless NULL, gradient = scale * 2 * (x -
   /// target).
   void (*squared_error)(
@@ -290,7 +287,7 @@ typedef struct mk_kernels {
   /// partial arrays, `x_stride` apart.
   void (*column_sums)(
       float *out, const float *x, size_t x_stride, size_t rows, size_t columns, int32_t accumulate);
-  /// Sum of a flat array: `lanes` interleaved partial sums, then in order.
+  /// Sum of a flat array: `lanes` interleaved partial sums, then those by halves.
   float (*sum)(const float *x, size_t count);
   /// Sum of squares, in the same order (gradient clipping).
   float (*sum_of_squares)(const float *x, size_t count);
@@ -302,35 +299,31 @@ typedef struct mk_kernels {
   void (*channel_moments)(float *mean, float *deviations, const float *x, size_t rows, size_t c);
   /// Merges the moments of `more_rows` further rows into those of `rows` rows (Chan et al., 1979).
   void (*channel_moments_merge)(
-      float *mean, float *deviations, size_t rows, const float *more_mean, const float
-      *more_deviations,
-      size_t more_rows, size_t c);
+      float *mean, float *deviations, size_t rows, const float *more_mean,
+      const float *more_deviations, size_t more_rows, size_t c);
   /// out = activation(x * factor[c] + offset[c]): with factor = gamma / sqrt(var + eps) and offset
   /// = beta - mean * factor this is batch normalisation. In place allowed.
   void (*channel_affine)(
-      float *out, const float *x, const float *factor, const float *offset, mk_activation
-      activation,
-      size_t rows, size_t c);
+      float *out, const float *x, const float *factor, const float *offset,
+      mk_activation activation, size_t rows, size_t c);
   /// dgamma[c] = sum(dy * (x - mean) * inverse_deviation), dbeta[c] = sum(dy), over the rows given.
   void (*batch_norm_gradient_sums)(
-      float *dgamma, float *dbeta, const float *x, const float *dy, const float *mean, const float
-      *inverse_deviation,
-      size_t rows, size_t c);
+      float *dgamma, float *dbeta, const float *x, const float *dy, const float *mean,
+      const float *inverse_deviation, size_t rows, size_t c);
   /// dx = gamma * inverse_deviation * (dy - dbeta / total - xhat * dgamma / total), xhat = (x -
   /// mean) * inverse_deviation; `total` = all rows of the batch. dx may be dy.
   void (*batch_norm_gradient)(
       float *dx, const float *x, const float *dy, const float *mean, const float *inverse_deviation,
-      const float *gamma, const float *dgamma, const float *dbeta, size_t total, size_t rows, size_t
-      c);
+      const float *gamma, const float *dgamma, const float *dbeta, size_t total, size_t rows,
+      size_t c);
 
   // ---- optimizers: flat, one pass ---------------------------------------------------------------
 
   /// m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; p -= lr / correction1 * m / (sqrt(v /
   /// correction2) + epsilon).
   void (*adam)(
-      const mk_adam *options, float *parameter, float *first_moment, float *second_moment, const
-      float *gradient,
-      size_t count);
+      const mk_adam *options, float *parameter, float *first_moment, float *second_moment,
+      const float *gradient, size_t count);
   /// u = momentum * u + g; p -= lr * (nesterov ? g + momentum * u : u). `velocity` may be NULL if
   /// momentum is 0.
   void (*sgd)(
@@ -340,20 +333,23 @@ typedef struct mk_kernels {
   // ---- random numbers ---------------------------------------------------------------------------
   // Element i of `out` is number first + i of the stream; `first` is any number.
 
-  /// The raw 32-bit words; the same on every instruction set.
+  /// The generator itself: four words each of `count` blocks from counter `block`, which wraps at
+  /// 2^64. The words are the same on every instruction set.
+  void (*random_blocks)(uint32_t *out, const mk_philox *stream, uint64_t block, size_t count);
+  /// The raw 32-bit words of a stream.
   void (*random_bits)(uint32_t *out, const mk_philox *stream, uint64_t first, size_t count);
   /// low + (high - low) * u, u = (word >> 8) * 2^-24 in [0, 1).
   void (*random_uniform)(
       float *out, const mk_philox *stream, uint64_t first, float low, float high, size_t count);
   /// mean + deviation * z, z standard normal by Box-Muller from the words of a pair.
   void (*random_normal)(
-      float *out, const mk_philox *stream, uint64_t first, float mean, float deviation, size_t
-      count);
+      float *out, const mk_philox *stream, uint64_t first, float mean, float deviation,
+      size_t count);
   /// out = word < rate * 2^32 ? 0 : x / (1 - rate). The gradient is the same call on dy with the
   /// same stream, so that no mask is stored. 0 <= rate < 1. In place allowed.
   void (*dropout)(
-      float *out, const float *x, const mk_philox *stream, uint64_t first, float rate, size_t
-      count);
+      float *out, const float *x, const mk_philox *stream, uint64_t first, float rate,
+      size_t count);
 } mk_kernels;
 
 /// The kernels of the instruction set called `forced`, or, if NULL, the best that this CPU runs.

@@ -28,7 +28,9 @@ final class CallPipeline: Sendable {
   }
 }
 
-/// What all calls of a connection share: who calls. Of the connection's loop, but for constants.
+/// What all calls of a connection share: who calls.
+///
+/// Of the connection's loop, but for constants.
 final class CallSession: @unchecked Sendable {
   let principal: Principal
   let account: QuotaAccount

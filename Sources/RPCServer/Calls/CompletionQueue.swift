@@ -14,7 +14,9 @@ final class CompletionQueue: @unchecked Sendable {
 
   init(_ loop: EventLoop) { self.loop = loop }
 
-  /// Adds a completed call. Any thread; never waits.
+  /// Adds a completed call.
+  ///
+  /// Any thread; never waits.
   func push(_ call: StreamUnaryCall) {
     // SAFETY: the reference that the list holds is given back in `takeAll`.
     let node = Unmanaged.passRetained(call).toOpaque()

@@ -22,8 +22,9 @@ final class ControlPlaneCall: Call, @unchecked Sendable {
     super.init(session, route, metadata: head.metadata, timeout: head.timeout)
   }
 
-  /// Starts the handler of a method that reads its requests as they come. To be called once, when
-  /// the call has begun.
+  /// Starts the handler of a method that reads its requests as they come.
+  ///
+  /// To be called once, when the call has begun.
   func open() {
     switch route.handler {
     case .clientStreaming(let handler):

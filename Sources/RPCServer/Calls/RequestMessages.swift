@@ -116,7 +116,9 @@ final class RequestQueue: Sendable {
     if let failure { reader?.resume(throwing: failure) } else { reader?.resume(returning: nil) }
   }
 
-  /// The next message, or nil after the last. Waits; the end of the call or its failure ends that.
+  /// The next message, or nil after the last.
+  ///
+  /// Waits; the end of the call or its failure ends that.
   func next() async throws -> ReceivedMessage? {
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in

@@ -107,7 +107,9 @@ public struct MethodDescription: Sendable, Hashable {
   public let maxMessageSize: Int?
 }
 
-/// A method and its handler. A class, so that a call holds it by one reference.
+/// A method and its handler.
+///
+/// A class, so that a call holds it by one reference.
 final class Route: Sendable {
   enum Handler: Sendable {
     case dataPlane(any UnaryDataPlaneHandler)

@@ -14,7 +14,9 @@ final class StreamUnaryCall: UnaryCall, @unchecked Sendable {
     case ended
   }
 
-  /// The next in the queue of completions. SAFETY: of the queue alone.
+  /// The next in the queue of completions.
+  ///
+  /// SAFETY: of the queue alone.
   var next: UnsafeMutableRawPointer?
   // SAFETY: written by the completing thread before the queue hands the call to the loop.
   private var outcome: Result<OutgoingMessage, RPCError>?

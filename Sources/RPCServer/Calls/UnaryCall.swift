@@ -28,20 +28,26 @@ public class UnaryCall: Call, @unchecked Sendable {
   }
 
   /// Whether nobody waits for the response any more: the client has cancelled or gone, or the
-  /// deadline has passed. To be asked before compute is spent. Any thread; one atomic load and,
-  /// where there is a deadline, a look at the clock.
+  /// deadline has passed.
+  ///
+  /// To be asked before compute is spent. Any thread; one atomic load and, where there is a
+  /// deadline, a look at the clock.
   public final var isCancelled: Bool {
     if isAbandoned.load(ordering: .relaxed) { return true }
     guard let deadline else { return false }
     return deadline <= .now
   }
 
-  /// Completes the call with a response. Any thread; on the connection's own loop without a lock.
+  /// Completes the call with a response.
+  ///
+  /// Any thread; on the connection's own loop without a lock.
   public final func succeed(_ response: OutgoingMessage) {
     complete(.success(response))
   }
 
-  /// Completes the call with an error. Any thread.
+  /// Completes the call with an error.
+  ///
+  /// Any thread.
   public final func fail(_ error: RPCError) {
     complete(.failure(error))
   }
@@ -55,7 +61,9 @@ public class UnaryCall: Call, @unchecked Sendable {
   /// Marks the call as one that nobody waits for.
   final func abandon() { isAbandoned.store(true, ordering: .relaxed) }
 
-  /// Brings the outcome to the client. Any thread; called once.
+  /// Brings the outcome to the client.
+  ///
+  /// Any thread; called once.
   func completed(_ outcome: Result<OutgoingMessage, RPCError>) {}
 }
 

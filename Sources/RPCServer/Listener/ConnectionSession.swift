@@ -29,17 +29,23 @@ final class ConnectionSession: @unchecked Sendable {
     self.closed = closed
   }
 
-  /// Takes over an accepted socket. Loop only.
+  /// Takes over an accepted socket.
+  ///
+  /// Loop only.
   func accept(_ socket: Socket, tls: TLSContext, configuration: ConnectionConfiguration) {
     connection = ServerConnection.accept(
       socket, tls: tls, configuration: configuration, loop: loop, delegate: self)
     if connection == nil { closed(self) }
   }
 
-  /// Lets the open calls finish and closes. Any thread.
+  /// Lets the open calls finish and closes.
+  ///
+  /// Any thread.
   func drain() { loop.execute { self.connection?.drain() } }
 
-  /// Closes now; open calls are cancelled. Any thread.
+  /// Closes now; open calls are cancelled.
+  ///
+  /// Any thread.
   func close() { loop.execute { self.connection?.close() } }
 
   private func identify(_ connection: ServerConnection) -> Result<CallSession, RPCError> {

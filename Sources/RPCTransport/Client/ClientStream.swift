@@ -16,7 +16,6 @@ public protocol ClientStreamHandler: AnyObject {
 /// The client's end of one call. Loop only.
 public final class ClientStream: MessageStream {
   private var handler: (any ClientStreamHandler)?
-  private var reader: ResponseHeadReader? = ResponseHeadReader()
   private var hasInitialHeaders = false
   private var wereHeadersSent = false
   private var deadline: LoopTimer?
@@ -51,8 +50,8 @@ public final class ClientStream: MessageStream {
     connection.add(self)
     connection.setNeedsFlush()
     if let timeout = head.timeout {
-      deadline = connection.loop.schedule(after: timeout) { [weak self] in
-        self?.cancel(Status(.deadlineExceeded, "the call took longer than its \(timeout)"))
+      deadline = connection.loop.schedule(after: timeout) { [self] in
+        cancel(Status(.deadlineExceeded, "the call took longer than its \(timeout)"))
       }
     }
   }
@@ -82,7 +81,6 @@ public final class ClientStream: MessageStream {
   private func finish(_ outcome: CallOutcome) {
     deadline?.cancel()
     deadline = nil
-    reader = nil
     let handler = self.handler
     self.handler = nil
     handler?.finished(outcome)
@@ -90,25 +88,17 @@ public final class ClientStream: MessageStream {
 
   // MARK: From the transport
 
-  override func received(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-    guard let connection else { return }
-    reader?.receive(name: name, value: value, &connection.headerInterner)
-  }
-
-  override func receivedHeaders(isFirst: Bool, isLast: Bool) {
-    guard let read = reader else { return }
-    if read.isInterim && !isLast {
-      reader = ResponseHeadReader()
-    } else if isLast {
-      reader = nil
+  override func received(_ headers: ReceivedHeaders, isLast: Bool) {
+    guard handler != nil else { return }
+    let read = ResponseHeadReader(headers)
+    if isLast {
       let status =
         read.status
         ?? (hasInitialHeaders
           ? Status(.internal, "the server ended the call without a grpc-status")
           : Status(httpStatus: read.httpStatus ?? 0))
       ending = CallOutcome(status: status, trailers: read.metadata)
-    } else {
-      reader = ResponseHeadReader()
+    } else if !read.isInterim {
       receiveInitial(read)
     }
   }

@@ -13,9 +13,11 @@ struct ResponseHeadReader {
   /// Whether this is an interim answer (1xx), which only precedes another.
   var isInterim: Bool { (100..<200).contains(httpStatus ?? 0) }
 
-  mutating func receive(
-    name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, _ interner: inout HeaderInterner
-  ) {
+  init(_ headers: ReceivedHeaders) {
+    headers.forEach { name, value in receive(name: name, value: value) }
+  }
+
+  private mutating func receive(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
     if name.equals(":status") {
       httpStatus = number(value)
     } else if name.equals("content-type") {
@@ -31,7 +33,7 @@ struct ResponseHeadReader {
       isCompressed = !value.equals("identity")
     } else if !name.equals("grpc-accept-encoding") {
       // A value that is not base64 is the server's mistake and does not change how the call ended.
-      _ = HeaderFields.append(name: name, value: value, to: &metadata, &interner)
+      _ = HeaderFields.append(name: name, value: value, to: &metadata)
     }
   }
 

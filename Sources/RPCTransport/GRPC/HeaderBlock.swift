@@ -81,18 +81,3 @@ enum StaticHeaders {
     return UnsafeBufferPointer(list)
   }
 }
-
-extension UnsafeRawBufferPointer {
-  /// Whether these are the bytes of a literal.
-  func equals(_ text: StaticString) -> Bool {
-    guard count == text.utf8CodeUnitCount else { return false }
-    return elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: count))
-  }
-
-  /// Whether these bytes begin with those of a literal.
-  func starts(with text: StaticString) -> Bool {
-    let length = text.utf8CodeUnitCount
-    guard count >= length else { return false }
-    return prefix(length).elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: length))
-  }
-}

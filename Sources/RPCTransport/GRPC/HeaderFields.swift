@@ -14,14 +14,14 @@ enum HeaderFields {
 
   /// Adds a custom field. False where a `-bin` value is not base64.
   static func append(
-    name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, to metadata: inout Metadata,
-    _ interner: inout HeaderInterner
+    name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, to metadata: inout Metadata
   ) -> Bool {
-    guard name.count > 4, name.suffix(4).elementsEqual("-bin".utf8) else {
-      metadata.append(interner.entry(name: name, value: value))
+    let key = String(decoding: name, as: UTF8.self)
+    guard name.count > 4, name.ends(with: "-bin") else {
+      let text = String(decoding: value, as: UTF8.self)
+      metadata.append(Metadata.Entry(key: key, value: .string(text)))
       return true
     }
-    let key = String(decoding: name, as: UTF8.self)
     // Several values may have been joined with commas on their way.
     for part in value.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false) {
       guard let bytes = HeaderCoding.bytes(base64: part) else { return false }

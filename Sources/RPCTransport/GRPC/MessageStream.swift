@@ -12,8 +12,6 @@ public class MessageStream {
   var streamID: Int32 = 0
   /// The place in the connection's list of open streams.
   var slot = -1
-  /// What the header list that is being received counts, in bytes.
-  var headerByteCount = 0
   var inbound: InboundMessages
   var outbound = OutboundMessages()
   /// nghttp2 was told that there is nothing to send for now.
@@ -213,10 +211,8 @@ public class MessageStream {
   func fail(_ status: Status) {}
   /// Under the low-water mark after `send` said to pause.
   func becameWritable() {}
-  /// A header field.
-  func received(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {}
-  /// A header list is complete.
-  func receivedHeaders(isFirst: Bool, isLast: Bool) {}
+  /// A header list is complete; it is the last where the peer sends nothing after it.
+  func received(_ headers: ReceivedHeaders, isLast: Bool) {}
   /// The header list is longer than the configuration allows; no more of it is passed on.
   func headersExceededLimit() {}
   /// The last outgoing byte is in a frame: what follows it.

@@ -32,7 +32,8 @@ final class HTTP2Connection {
   private var heldByteCount = 0
   /// Of those, the bytes whose connection window was not given back.
   private var withheldByteCount = 0
-  var headerInterner = HeaderInterner()
+  /// The header list that is being received.
+  private let headers: ReceivedHeaders
   private(set) var lastReceived: ContinuousClock.Instant
 
   private let role: TLSContext.Role
@@ -51,6 +52,8 @@ final class HTTP2Connection {
   private var floodGuard: FloodGuard
   private var isPeerReady = false
   private var headersBeganAt: ContinuousClock.Instant?
+  // Timers hold the connection until they fire or it is torn down; a weak reference would give it a
+  // side table, and every retain and release of it would then take the slow path.
   private var handshakeTimer: LoopTimer?
   private var housekeeping: LoopTimer?
   private var lingerTimer: LoopTimer?
@@ -78,11 +81,12 @@ final class HTTP2Connection {
     self.loop = loop
     self.configuration = configuration
     self.owner = owner
+    headers = ReceivedHeaders(limit: configuration.maxHeaderListByteCount)
     lastReceived = loop.now
     floodGuard = FloodGuard(now: loop.now)
     registration = try loop.register(self, descriptor: descriptor)
-    handshakeTimer = loop.schedule(after: configuration.handshakeTimeout) { [weak self] in
-      self?.close(TransportError(.timeout, "the handshake took too long"))
+    handshakeTimer = loop.schedule(after: configuration.handshakeTimeout) { [self] in
+      close(TransportError(.timeout, "the handshake took too long"))
     }
     if role == .client { setNeedsTurnEnd(reading: true) }
   }
@@ -249,8 +253,8 @@ final class HTTP2Connection {
   private func linger() {
     phase = .lingering
     shutdown(descriptor, Int32(SHUT_WR))
-    lingerTimer = loop.schedule(after: configuration.lingerTimeout) { [weak self] in
-      self?.end()
+    lingerTimer = loop.schedule(after: configuration.lingerTimeout) { [self] in
+      end()
     }
   }
 
@@ -369,7 +373,10 @@ final class HTTP2Connection {
 
   // MARK: Frames
 
-  func headersBegan() { headersBeganAt = loop.now }
+  func headersBegan() {
+    headersBeganAt = loop.now
+    headers.begin()
+  }
 
   /// A header list is complete or was refused; no other frame may come inside of one.
   func headersEnded() { headersBeganAt = nil }
@@ -381,20 +388,11 @@ final class HTTP2Connection {
     session?.attach(stream, id)
   }
 
-  /// Counts a header field and passes it on. False where the peer has to go at once.
-  func receivedHeader(
-    _ stream: MessageStream?, name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer
-  ) -> Bool {
-    guard let stream else { return true }
-    // RFC 9113 §6.5.2: what a field counts.
-    stream.headerByteCount += name.count + value.count + 32
-    let limit = configuration.maxHeaderListByteCount
-    if stream.headerByteCount <= limit {
-      stream.received(name: name, value: value)
-    } else if stream.headerByteCount > limit * HTTP2Connection.headerBombFactor {
-      return false
-    }
-    return true
+  /// Takes a header field. False where the peer has to go at once.
+  func receivedHeader(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool {
+    headers.append(name: name, value: value)
+    return headers.listByteCount
+      <= configuration.maxHeaderListByteCount * HTTP2Connection.headerBombFactor
   }
 
   func received(_ frame: UnsafePointer<nghttp2_frame>, _ stream: MessageStream?) {
@@ -406,13 +404,11 @@ final class HTTP2Connection {
     case NGHTTP2_HEADERS:
       headersEnded()
       guard let stream else { return }
-      if stream.headerByteCount > configuration.maxHeaderListByteCount {
+      if headers.isTooLong {
         stream.headersExceededLimit()
       } else {
-        stream.receivedHeaders(
-          isFirst: frame.pointee.headers.cat != NGHTTP2_HCAT_HEADERS, isLast: endsStream)
+        stream.received(headers, isLast: endsStream)
       }
-      stream.headerByteCount = 0
       if endsStream { stream.receiveEndOfStream() }
     case NGHTTP2_SETTINGS:
       countPointless()
@@ -462,8 +458,8 @@ final class HTTP2Connection {
       configuration.keepaliveInterval ?? .seconds(3600),
     ]
     let shortest = bounds.min() ?? .seconds(5)
-    housekeeping = loop.schedule(after: max(shortest / 4, .milliseconds(10))) { [weak self] in
-      self?.keepHouse()
+    housekeeping = loop.schedule(after: max(shortest / 4, .milliseconds(10))) { [self] in
+      keepHouse()
     }
   }
 

@@ -7,7 +7,7 @@ internal import CNghttp2
 extension HTTP2Session {
   // SAFETY: made once, and only read by nghttp2 afterwards.
   nonisolated(unsafe) static let serverCallbacks = makeCallbacks { callbacks in
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { session, frame, user in
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, frame, user in
       guard let frame, let here = HTTP2Session.from(user),
         frame.pointee.hd.type == UInt8(NGHTTP2_HEADERS.rawValue)
       else { return 0 }
@@ -20,7 +20,7 @@ extension HTTP2Session {
 
   // SAFETY: made once, and only read by nghttp2 afterwards.
   nonisolated(unsafe) static let clientCallbacks = makeCallbacks { callbacks in
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { session, frame, user in
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks) { _, _, user in
       guard let here = HTTP2Session.from(user) else { return 0 }
       here.connection.headersBegan()
       return 0
@@ -68,10 +68,9 @@ extension HTTP2Session {
     guard nghttp2_session_callbacks_new(&made) == 0, let callbacks = made else { return nil }
     roleSpecific(callbacks)
     nghttp2_session_callbacks_set_on_header_callback(callbacks) {
-      session, frame, name, nameCount, value, valueCount, _, user in
-      guard let frame, let here = HTTP2Session.from(user) else { return 0 }
+      _, _, name, nameCount, value, valueCount, _, user in
+      guard let here = HTTP2Session.from(user) else { return 0 }
       return here.connection.receivedHeader(
-        HTTP2Session.stream(session, frame.pointee.hd.stream_id),
         name: UnsafeRawBufferPointer(start: name, count: nameCount),
         value: UnsafeRawBufferPointer(start: value, count: valueCount))
         ? 0 : Int32(NGHTTP2_ERR_CALLBACK_FAILURE.rawValue)

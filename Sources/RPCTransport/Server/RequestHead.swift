@@ -2,8 +2,7 @@
 
 /// What a call says before its first message.
 public struct RequestHead: Sendable {
-  /// The method, as `/package.Service/Method`. Calls of a connection that name the same method
-  /// share the string.
+  /// The method, as `/package.Service/Method`.
   public internal(set) var path = ""
   /// The host that the client means.
   public internal(set) var authority = ""
@@ -13,77 +12,58 @@ public struct RequestHead: Sendable {
   public internal(set) var timeout: Duration?
 }
 
-/// Puts a request's header fields together and judges them, so that only calls of gRPC go on.
-struct RequestHeadReader {
-  /// Why a request is not a call.
-  enum Refusal {
-    /// Not gRPC: answered in HTTP's own terms.
-    case http(status: StaticString)
-    /// gRPC, but wrong.
-    case status(Status)
-  }
+/// What a request's header list comes to: only calls of gRPC go on.
+enum RequestVerdict {
+  case call(RequestHead)
+  /// Not gRPC: answered in HTTP's own terms.
+  case http(status: StaticString)
+  /// gRPC, but wrong.
+  case status(Status)
 
-  private(set) var head = RequestHead()
+  /// Judges a header list, but for its `grpc-timeout`.
+  init(_ headers: ReceivedHeaders) {
+    var reader = RequestHeadReader()
+    headers.forEach { name, value in reader.receive(name: name, value: value) }
+    self = reader.verdict()
+  }
+}
+
+/// Puts a request's header fields together.
+private struct RequestHeadReader {
+  private var head = RequestHead()
   private var isPost = false
-  private var hasContentType = false
   private var isGRPC = false
   private var acceptsTrailers = false
   private var refusal: Status?
 
-  mutating func receive(
-    name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, _ interner: inout HeaderInterner
-  ) {
+  mutating func receive(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
     if name.first == UInt8(ascii: ":") {
       if name.equals(":path") {
-        head.path = interner.text(name: name, value: value)
+        head.path = String(decoding: value, as: UTF8.self)
       } else if name.equals(":method") {
         isPost = value.equals("POST")
       } else if name.equals(":authority") {
-        head.authority = interner.text(name: name, value: value)
+        head.authority = String(decoding: value, as: UTF8.self)
       }
     } else if name.equals("content-type") {
-      hasContentType = true
       isGRPC = HeaderFields.isGRPC(contentType: value)
     } else if name.equals("te") {
       acceptsTrailers = acceptsTrailers || value.equals("trailers")
-    } else if name.starts(with: "grpc-") {
-      receiveOwn(name: name, value: value, &interner)
-    } else {
-      receiveCustom(name: name, value: value, &interner)
-    }
-  }
-
-  private mutating func receiveOwn(
-    name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, _ interner: inout HeaderInterner
-  ) {
-    if name.equals("grpc-timeout") {
-      head.timeout = Timeout.parse(value)
-      if head.timeout == nil {
-        refusal = Status(
-          .invalidArgument, "grpc-timeout is 1 to 8 digits and one of the units H M S m u n")
-      }
     } else if name.equals("grpc-encoding") {
       guard !value.equals("identity") else { return }
       refusal = Status(
         .unimplemented, "messages are accepted uncompressed only (grpc-encoding: identity)")
-    } else if !name.equals("grpc-accept-encoding"), !name.equals("grpc-message-type") {
-      receiveCustom(name: name, value: value, &interner)
-    }
-  }
-
-  private mutating func receiveCustom(
-    name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, _ interner: inout HeaderInterner
-  ) {
-    if !HeaderFields.append(name: name, value: value, to: &head.metadata, &interner) {
+    } else if !name.equals("grpc-accept-encoding"), !name.equals("grpc-message-type"),
+      !HeaderFields.append(name: name, value: value, to: &head.metadata)
+    {
       let key = String(decoding: name, as: UTF8.self)
       refusal = Status(.invalidArgument, "metadata '\(key)' is not base64")
     }
   }
 
-  /// The answer to a request that is not a call; nil for one that is.
-  func refused() -> Refusal? {
+  func verdict() -> RequestVerdict {
     guard isPost else { return .http(status: "405") }
-    guard hasContentType, isGRPC else { return .http(status: "415") }
+    guard isGRPC else { return .http(status: "415") }
     guard acceptsTrailers else {
       return .status(Status(.invalidArgument, "gRPC needs the header te: trailers"))
     }
@@ -91,6 +71,45 @@ struct RequestHeadReader {
     guard head.path.utf8.first == UInt8(ascii: "/") else {
       return .status(Status(.unimplemented, "a method is named /package.Service/Method"))
     }
-    return nil
+    return .call(head)
+  }
+}
+
+/// Remembers what a connection's recent header lists came to, because its calls repeat them: a
+/// repeated list costs a comparison and a few references, and no string is made.
+struct RequestVerdictCache {
+  private struct Slot {
+    var bytes: [UInt8] = []
+    var verdict: RequestVerdict
+  }
+
+  /// Slots, by the list's length: calls of different methods rarely evict each other.
+  private static let slotCount = 8
+  /// Longer lists are judged anew.
+  private static let maxByteCount = 1024
+  private var slots = [Slot?](repeating: nil, count: slotCount)
+
+  /// What a header list comes to, with its timeout.
+  mutating func verdict(_ headers: ReceivedHeaders) -> RequestVerdict {
+    let verdict = verdictWithoutTimeout(headers)
+    guard let timeout = headers.timeout, case .call(var head) = verdict else { return verdict }
+    switch timeout {
+    case .valid(let duration):
+      head.timeout = duration
+      return .call(head)
+    case .malformed:
+      return .status(
+        Status(.invalidArgument, "grpc-timeout is 1 to 8 digits and one of the units H M S m u n"))
+    }
+  }
+
+  private mutating func verdictWithoutTimeout(_ headers: ReceivedHeaders) -> RequestVerdict {
+    let bytes = headers.bytes
+    guard bytes.count <= RequestVerdictCache.maxByteCount else { return RequestVerdict(headers) }
+    let index = bytes.count % RequestVerdictCache.slotCount
+    if let slot = slots[index], bytes.equals(slot.bytes) { return slot.verdict }
+    let verdict = RequestVerdict(headers)
+    slots[index] = Slot(bytes: Array(bytes), verdict: verdict)
+    return verdict
   }
 }

@@ -38,6 +38,7 @@ public final class ServerConnection {
   public private(set) var peer: PeerCertificate?
   private let delegate: any ServerConnectionDelegate
   private var connection: HTTP2Connection?
+  private var verdicts = RequestVerdictCache()
   private var isDraining = false
   private var drainTimer: LoopTimer?
 
@@ -88,8 +89,8 @@ public final class ServerConnection {
     session.submitShutdownNotice()
     session.submitPing(HTTP2Connection.drainPing)
     connection.setNeedsFlush()
-    drainTimer = loop.schedule(after: connection.configuration.drainPingTimeout) { [weak self] in
-      self?.refuseNewStreams()
+    drainTimer = loop.schedule(after: connection.configuration.drainPingTimeout) { [self] in
+      refuseNewStreams()
     }
   }
 
@@ -106,6 +107,8 @@ public final class ServerConnection {
   public func close() {
     connection?.close(TransportError(.connectionClosed, "the server has closed the connection"))
   }
+
+  func verdict(_ headers: ReceivedHeaders) -> RequestVerdict { verdicts.verdict(headers) }
 
   func open(_ stream: ServerStream, _ head: RequestHead) -> (any ServerStreamHandler)? {
     delegate.connection(self, open: stream, head: head)

@@ -33,9 +33,10 @@ public final class ServerStream: MessageStream {
   }
 
   private var response = Response.notStarted
-  private var reader: RequestHeadReader? = RequestHeadReader()
+  private var wasOpened = false
   private var handler: (any ServerStreamHandler)?
-  private unowned let server: ServerConnection
+  // SAFETY: used while the connection is open, whose owner the server is.
+  private unowned(unsafe) let server: ServerConnection
 
   init(connection: HTTP2Connection, server: ServerConnection) {
     self.server = server
@@ -79,7 +80,6 @@ public final class ServerStream: MessageStream {
   /// The handler is told nothing more.
   public func finish(_ status: Status, trailers: Metadata = Metadata()) {
     handler = nil
-    reader = nil
     stopReceiving()
     switch response {
     case .notStarted: sendTrailersOnly(status, trailers)
@@ -109,16 +109,11 @@ public final class ServerStream: MessageStream {
 
   // MARK: From the transport
 
-  override func received(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
-    guard let connection else { return }
+  override func received(_ headers: ReceivedHeaders, isLast: Bool) {
     // Trailers of a request carry nothing that gRPC knows of.
-    reader?.receive(name: name, value: value, &connection.headerInterner)
-  }
-
-  override func receivedHeaders(isFirst: Bool, isLast: Bool) {
-    guard let reader else { return }
-    self.reader = nil
-    switch reader.refused() {
+    guard !wasOpened else { return }
+    wasOpened = true
+    switch server.verdict(headers) {
     case .http(let status):
       stopReceiving()
       var block = HeaderBlock()
@@ -126,7 +121,7 @@ public final class ServerStream: MessageStream {
       if status.description == "405" { block.add("allow", "POST") }
       sendOnly(&block)
     case .status(let status): finish(status)
-    case nil: open(reader.head)
+    case .call(let head): open(head)
     }
   }
 
@@ -182,7 +177,6 @@ public final class ServerStream: MessageStream {
 
   override func closed(_ code: UInt32, reason: TransportError?) {
     response = .finished
-    reader = nil
     let handler = self.handler
     self.handler = nil
     handler?.cancelled()
