@@ -62,12 +62,11 @@ public final class PluginModel: Sendable {
     _ index: Int, datatype: DataType, shape: UnsafeBufferPointer<Int64>,
     bytes: UnsafeRawBufferPointer
   ) throws(PluginError) -> Int {
-    let rows: Int
-    if maxBatchSize > 0, let first = shape.first, (1...Int64(maxBatchSize)).contains(first) {
-      rows = Int(first)
-    } else {
-      // No batch dimension, or one that does not fit: then the check that follows says so.
-      rows = 0
+    var rows = 0
+    if maxBatchSize > 0 {
+      // A first extent that is no batch matches nothing, and the check that follows says so.
+      rows =
+        shape.first.flatMap { (1...Int64(maxBatchSize)).contains($0) ? Int($0) : nil } ?? Int.min
     }
     try check(index, datatype: datatype, shape: shape, bytes: bytes, rows: rows)
     return rows
