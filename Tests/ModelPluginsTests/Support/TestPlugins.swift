@@ -77,7 +77,7 @@ func compilePlugin(_ source: String, in directory: TemporaryDirectory) throws ->
   let result = try run(
     "cc",
     [
-      "-std=c11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-shared", "-fPIC",
+      "-std=c11", "-Wall", "-Werror", "-Wno-unused", "-shared", "-fPIC",
       "-I", Locations.header, "-o", library, file,
     ])
   guard result.status == 0 else { throw CompilationFailure(output: result.output) }

@@ -91,7 +91,8 @@ struct FieldReader {
     _ key: String, of type: Choice.Type = Choice.self, default value: Choice? = nil
   ) -> Choice? where Choice.RawValue == String {
     let names = Choice.allCases.map { "\"\($0.rawValue)\"" }.joined(separator: ", ")
-    return read(key, "one of \(names)", default: .some(value), instead: value) { json in
+    let fallback: Choice?? = value.map { .some($0) }
+    return read(key, "one of \(names)", default: fallback, instead: value) { json in
       guard case .string(let name) = json, let choice = Choice(rawValue: name) else { return nil }
       return .some(choice)
     }

@@ -21,6 +21,9 @@ extension NetworkConfiguration {
 
   /// The same for a value that has been parsed.
   init(_ json: JSONValue) throws(PluginError) {
+    guard case .object = json else {
+      throw PluginError(field: "configuration", "expected an object, came \(json.excerpt)")
+    }
     let list = ViolationList()
     let fields = FieldReader(
       json, path: "configuration",

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+import Runtime
+
+@testable import ModelPlugins
+
+/// Data sets made here, small enough to learn in a moment.
+enum SyntheticData {
+  /// Images of 8×8 bytes with a bright quarter; the label says which of the four it is.
+  static func quarters(
+    train: Int = 256, test: Int = 64, labels: DataType = .uint8
+  ) throws -> DataSetView {
+    try dataset([
+      ("train", images(train, stream: 1), train), ("test", images(test, stream: 2), test),
+    ]) { count in
+      (TensorSpecification(name: "labels", datatype: labels, shape: [count]), { $0 % 4 })
+    }
+  }
+
+  /// The same images with the quarter's number as an FP32 target.
+  static func regression(count: Int = 128) throws -> DataSetView {
+    let pixels = images(count, stream: 3)
+    let targets = (0..<count).flatMap { bytes(of: Float($0 % 4)) }
+    return try view([
+      (TensorSpecification(name: "train/images", datatype: .uint8, shape: [count, 8, 8]), pixels),
+      (TensorSpecification(name: "train/labels", datatype: .fp32, shape: [count]), targets),
+    ])
+  }
+
+  /// Owns the bytes of a data set.
+  private final class Owner: Sendable {
+    let boxes: [ByteBox]
+    init(_ boxes: [ByteBox]) { self.boxes = boxes }
+  }
+
+  static func view(
+    _ tensors: [(specification: TensorSpecification, bytes: [UInt8])]
+  ) throws -> DataSetView {
+    let boxes = tensors.map { ByteBox($0.bytes) }
+    return try DataSetView(
+      tensors: zip(tensors, boxes).map { ($0.specification, $1.bytes) }, owner: Owner(boxes))
+  }
+
+  private static func dataset(
+    _ splits: [(name: String, images: [UInt8], count: Int)],
+    labels: (Int) -> (TensorSpecification, (Int) -> Int)
+  ) throws -> DataSetView {
+    var tensors: [(TensorSpecification, [UInt8])] = []
+    for split in splits {
+      tensors.append(
+        (
+          TensorSpecification(
+            name: "\(split.name)/images", datatype: .uint8, shape: [split.count, 8, 8]),
+          split.images
+        ))
+      var (specification, label) = labels(split.count)
+      specification.name = "\(split.name)/\(specification.name)"
+      let width = specification.datatype.byteCount ?? 1
+      let bytes = (0..<split.count).flatMap { sample in
+        (0..<width).map { UInt8(truncatingIfNeeded: label(sample) >> (8 * $0)) }
+      }
+      tensors.append((specification, bytes))
+    }
+    return try view(tensors)
+  }
+
+  private static func images(_ count: Int, stream: UInt64) -> [UInt8] {
+    let noise = Philox(key: 7, stream: stream)
+    return (0..<(count * 64)).map { index in
+      let (sample, pixel) = (index / 64, index % 64)
+      let quarter = (pixel / 32) * 2 + (pixel % 8) / 4
+      let random = noise.integer(at: UInt64(index), below: 80)
+      return UInt8(random + (quarter == sample % 4 ? 120 : 0))
+    }
+  }
+
+  private static func bytes(of value: Float) -> [UInt8] {
+    withUnsafeBytes(of: value) { Array($0) }
+  }
+}
+
+/// Configurations that the tests train.
+enum TestNetworks {
+  /// A small convolutional network over 8×8 images of four classes.
+  static let convolutional = """
+    {"input":{"scale":0.00392156862745098},
+     "layers":[{"type":"conv2d","filters":4,"kernel":3,"activation":"relu"},
+       {"type":"max_pool2d","size":2},{"type":"flatten"},
+       {"type":"dense","units":16,"activation":"relu"},{"type":"dropout","rate":0.25},
+       {"type":"dense","units":4}],
+     "optimizer":{"type":"adam","learning_rate":0.01},"epochs":4,"batch_size":32,
+     "serving":{"max_batch_size":8}}
+    """
+
+  /// Every kind of layer.
+  static let everyLayer = """
+    {"input":{"scale":0.01,"offset":-1},
+     "layers":[{"type":"batch_norm"},
+       {"type":"conv2d","filters":4,"kernel":3,"padding":"same","use_bias":false},
+       {"type":"batch_norm","momentum":0.2},{"type":"activation","activation":"relu"},
+       {"type":"average_pool2d","size":2},
+       {"type":"conv2d","filters":8,"kernel":3,"padding":1,"stride":2,"activation":"tanh"},
+       {"type":"max_pool2d","size":2,"stride":1},{"type":"flatten"},
+       {"type":"dropout","rate":0.1},{"type":"dense","units":8,"activation":"sigmoid"},
+       {"type":"dense","units":4}],
+     "optimizer":{"type":"sgd","learning_rate":0.1,"momentum":0.9,"nesterov":true},
+     "epochs":3,"batch_size":50}
+    """
+}
+
+/// Artifacts in memory, as a host's writer gathers them.
+final class ArtifactStore {
+  private(set) var contents: [String: [UInt8]] = [:]
+
+  var writer: ArtifactWriter {
+    { self.contents[$0, default: []].append(contentsOf: $1) }
+  }
+
+  var artifacts: [Artifact] {
+    contents.sorted { $0.key < $1.key }.map { Artifact(name: $0.key, copying: $0.value) }
+  }
+}
