@@ -104,7 +104,7 @@ let package = Package(
       dependencies: ["ModelPlugins", "CPluginABI", "Runtime", "PluginKit"],
       swiftSettings: strict),
     .testTarget(
-      name: "RPCTransportTests", dependencies: ["RPCTransport", "TestSupport"],
+      name: "RPCTransportTests", dependencies: ["RPCTransport", "COpenSSL", "TestSupport"],
       swiftSettings: strict),
     .testTarget(
       name: "RPCServerTests", dependencies: ["RPCServer", "RPCTransport", "TestSupport", logging],
