@@ -74,8 +74,3 @@ void mpb_arena_release(mpb_arena *arena) {
   arena->next = NULL;
   arena->left = 0;
 }
-
-ProtobufCMessage *mpb_arena_decode(
-  mpb_arena *arena, const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t size) {
-  return protobuf_c_message_unpack(descriptor, &arena->allocator, size, bytes);
-}

@@ -11,7 +11,7 @@
 
 /// Owned by its creator, used from one thread at a time, not movable while a decode runs.
 typedef struct mpb_arena {
-  ProtobufCAllocator allocator;  // hands out of this arena; freeing is a no-op
+  ProtobufCAllocator allocator;  // for protobuf-c's unpack functions; freeing is a no-op
   uint8_t *next;                 // where the current chunk goes on
   size_t left;                   // bytes left in the current chunk
   size_t budget;                 // bytes that may still be taken from malloc
@@ -25,10 +25,5 @@ void mpb_arena_start(mpb_arena *arena, void *scratch, size_t scratch_size, size_
 
 /// Frees what the arena took from malloc. Everything decoded in it is gone.
 void mpb_arena_release(mpb_arena *arena);
-
-/// Decodes `size` bytes as a message of `descriptor` in the arena. NULL when the bytes are malformed or
-/// the budget is spent (`arena->exhausted` tells which). The message lives until mpb_arena_release.
-ProtobufCMessage *mpb_arena_decode(
-  mpb_arena *arena, const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t size);
 
 #endif

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import RPCTransport
+import Runtime
+
+/// A tensor of a request that has been checked against its model, lent in place.
+struct InferTensor {
+  var extents = InlineArray<8, Int64>(repeating: 0)
+  var rank = 0
+  /// Dense, row-major, aligned to the element's size.
+  var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// What keeps `bytes`: the message as received, or memory into which they were decoded.
+  var owner: PooledBuffer?
+
+  /// The extents, for as long as the call lasts.
+  func withExtents<Result>(_ body: (UnsafeBufferPointer<Int64>) -> Result) -> Result {
+    extents.span.withUnsafeBufferPointer { body(UnsafeBufferPointer(rebasing: $0[..<rank])) }
+  }
+
+  /// Whether this tensor and another may be rows of one batch: all extents but the first agree.
+  func isBatchable(with other: InferTensor) -> Bool {
+    guard rank == other.rank else { return false }
+    for axis in 1..<max(rank, 1) where extents[axis] != other.extents[axis] { return false }
+    return true
+  }
+}
+
+/// A `ModelInferRequest` whose every tensor fits the model that it is for.
+struct InferRequest {
+  /// The model as the caller wrote it, echoed in the answer.
+  var modelName: String
+  /// Echoed in the answer.
+  var id: String
+  /// One for each of the model's inputs, in the model's order.
+  var inputs: [InferTensor]
+  /// Rows of the batch dimension; 0 when the model does not batch.
+  var rows: Int
+  /// The outputs to answer, by the model's order of them, in the caller's order; nil: all.
+  var requestedOutputs: [Int]?
+  /// The longest that the request may wait, from the parameter `timeout`; nil: no such bound.
+  var queueTimeout: Duration?
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+import ModelPlugins
+import RPCTransport
+import Runtime
+
+/// A loaded model, as batching sees it. Freed with the last reference.
+protocol InferenceModel: AnyObject, Sendable {
+  var inputs: [TensorSpecification] { get }
+  var outputs: [TensorSpecification] { get }
+  /// 0: no batch dimension.
+  var maxBatchSize: Int { get }
+  /// Whether a call is shorter than a hand-over to another thread and never blocks.
+  var executesInline: Bool { get }
+  /// 0: unknown.
+  var memoryByteCount: Int { get }
+  func makeExecution() -> any InferenceExecution
+}
+
+/// One call of a model at a time, used again and again.
+protocol InferenceExecution: AnyObject, Sendable {
+  /// Lends an input: a tensor with the batch dimension, where the model has one.
+  func setInput(_ index: Int, _ tensor: InferTensor, datatype: DataType)
+  /// Runs the model. `isCancelled` may be asked now and then, from any thread.
+  func execute(
+    rows: Int, isCancelled: @escaping @Sendable () -> Bool
+  ) throws(PluginError)
+  /// An output of the call that has ended without an error.
+  func output(_ index: Int) -> InferOutput
+  /// Lets go of inputs and outputs.
+  func reset()
+}
+
+/// A plugin's model.
+final class PluginInferenceModel: InferenceModel {
+  private let model: PluginModel
+
+  init(_ model: PluginModel) {
+    self.model = model
+  }
+
+  var inputs: [TensorSpecification] { model.inputs }
+  var outputs: [TensorSpecification] { model.outputs }
+  var maxBatchSize: Int { model.maxBatchSize }
+  var executesInline: Bool { model.executesInline }
+  var memoryByteCount: Int { model.memoryByteCount }
+
+  func makeExecution() -> any InferenceExecution {
+    Execution(model: model, execution: model.makeExecution())
+  }
+
+  private final class Execution: InferenceExecution {
+    let model: PluginModel
+    let execution: PluginExecution
+
+    init(model: PluginModel, execution: PluginExecution) {
+      self.model = model
+      self.execution = execution
+    }
+
+    func setInput(_ index: Int, _ tensor: InferTensor, datatype: DataType) {
+      tensor.withExtents {
+        execution.setInput(
+          index, datatype: datatype, shape: $0, bytes: tensor.bytes, owner: tensor.owner)
+      }
+    }
+
+    func execute(
+      rows: Int, isCancelled: @escaping @Sendable () -> Bool
+    ) throws(PluginError) {
+      execution.batchSize = rows
+      execution.isCancelled = isCancelled
+      try model.execute(execution)
+    }
+
+    func output(_ index: Int) -> InferOutput {
+      let output = execution.output(index)
+      var tensor = InferOutput()
+      let extents = output.extents
+      tensor.rank = min(extents.count, InferLimits.maxRank)
+      for axis in 0..<tensor.rank { tensor.extents[axis] = extents[axis] }
+      tensor.bytes = output.bytes
+      tensor.owner = output.owner
+      return tensor
+    }
+
+    func reset() {
+      execution.reset()
+    }
+  }
+}
