@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+public import RPCServer
+import RPCTransport
+public import Store
+import Synchronization
+
+/// The loaded versions of this server: loads and unloads them, finds the one a request is for.
+///
+/// A version is loading, ready, quiescing or failed; an unloaded one is not here. Loading and
+/// unloading of one version follow each other, those of different versions do not wait for each
+/// other. Thread-safe; finding a version takes one short lock.
+public final class ModelManager: Sendable {
+  /// Where a version stands.
+  enum Slot {
+    case loading(Task<Void, any Error>)
+    case ready(ServedVersion)
+    case quiescing(Task<Void, Never>)
+    case failed(ServingError)
+
+    var isReady: Bool {
+      if case .ready = self { return true }
+      return false
+    }
+
+    var status: ServingStatus {
+      switch self {
+      case .loading: ServingStatus(.loading)
+      case .ready: ServingStatus(.ready)
+      case .quiescing: ServingStatus(.quiescing)
+      case .failed(let error): ServingStatus(.failed, reason: error.message)
+      }
+    }
+  }
+
+  struct Entry {
+    let name: QualifiedName
+    var versions: [Int64: Slot] = [:]
+    var aliases: [String: Int64] = [:]
+    /// What a request without a version reaches, if it is ready.
+    var preferred: ServedVersion?
+
+    func version(_ request: VersionRequest) -> Int64? {
+      request.version(in: versions.mapValues(\.isReady), aliases: aliases)
+    }
+  }
+
+  struct State {
+    /// By team, by name.
+    var models: [String: [String: Entry]] = [:]
+    var isDraining = false
+  }
+
+  let state = Mutex(State())
+  let changes = ChangeBroadcast()
+  private let configuration: ServingConfiguration
+  private let loader: any ModelLoader
+  private let executors: ExecutorPool
+  private let runner: BatchRunner
+
+  init(
+    configuration: ServingConfiguration, loader: any ModelLoader, executors: ExecutorPool,
+    pool: BufferPool
+  ) {
+    self.configuration = configuration
+    self.loader = loader
+    self.executors = executors
+    runner = BatchRunner(pool: pool)
+  }
+
+  /// Whether the server takes requests.
+  public var isReady: Bool { state.withLock { !$0.isDraining } }
+
+  /// Says from now on that the server is not ready; requests are still answered.
+  public func beginDraining() {
+    state.withLock { $0.isDraining = true }
+    changes.send()
+  }
+
+  // MARK: Loading and unloading
+
+  private enum LoadStep {
+    case done
+    case join(Task<Void, any Error>)
+    case waitForUnload(Task<Void, Never>)
+  }
+
+  func loadVersion(_ record: ModelVersionRecord) async throws {
+    while true {
+      let step = state.withLock { state -> LoadStep in
+        state.withEntry(record.model) { entry in
+          switch entry.versions[record.version] {
+          case .ready: return .done
+          case .loading(let task): return .join(task)
+          case .quiescing(let task): return .waitForUnload(task)
+          case .failed, nil:
+            // Its own task: a caller who goes does not leave the version half loaded.
+            let task = Task.detached { try self.performLoad(record) }
+            entry.versions[record.version] = .loading(task)
+            return .join(task)
+          }
+        }
+      }
+      switch step {
+      case .done: return
+      case .join(let task):
+        changes.send()
+        return try await task.value
+      case .waitForUnload(let task): await task.value
+      }
+    }
+  }
+
+  private func performLoad(_ record: ModelVersionRecord) throws {
+    let outcome: Slot
+    var failure: ServingError?
+    do throws(ServingError) {
+      let model = try loader.load(record)
+      outcome = .ready(
+        ServedVersion(
+          record: record, model: model, policy: configuration.policy(for: model),
+          executors: executors, runner: runner))
+    } catch {
+      outcome = .failed(error)
+      failure = error
+    }
+    state.withLock { state in
+      state.withEntry(record.model) { $0.versions[record.version] = outcome }
+    }
+    changes.send()
+    if let failure { throw failure }
+  }
+
+  private enum UnloadStep {
+    case done
+    case waitForLoad(Task<Void, any Error>)
+    case join(Task<Void, Never>)
+  }
+
+  func unloadVersion(of model: QualifiedName, _ version: Int64) async {
+    while true {
+      let step = state.withLock { state -> UnloadStep in
+        state.withEntry(model) { entry in
+          switch entry.versions[version] {
+          case nil: return .done
+          case .failed:
+            entry.versions[version] = nil
+            return .done
+          case .loading(let task): return .waitForLoad(task)
+          case .quiescing(let task): return .join(task)
+          case .ready(let served):
+            let task = Task.detached {
+              await served.quiesce()
+              self.state.withLock { state in
+                state.withEntry(model) { $0.versions[version] = nil }
+              }
+              self.changes.send()
+            }
+            entry.versions[version] = .quiescing(task)
+            return .join(task)
+          }
+        }
+      }
+      switch step {
+      case .done: return
+      case .waitForLoad(let task): _ = await task.result
+      case .join(let task):
+        changes.send()
+        return await task.value
+      }
+    }
+  }
+
+  /// Unloads everything, after the requests in flight.
+  public func unloadAll() async {
+    beginDraining()
+    let all = state.withLock { state in
+      state.models.values.flatMap { $0.values }.flatMap { entry in
+        entry.versions.keys.map { (entry.name, $0) }
+      }
+    }
+    for (model, version) in all { await unloadVersion(of: model, version) }
+  }
+
+  func setAliases(_ aliases: [String: Int64], of model: QualifiedName) {
+    state.withLock { state in
+      state.withEntry(model) { $0.aliases = aliases }
+    }
+    changes.send()
+  }
+}
+
+extension ModelManager.State {
+  /// Changes the entry of a model, makes it if need be and forgets it when nothing is left of it.
+  mutating func withEntry<Result>(
+    _ model: QualifiedName, _ change: (inout ModelManager.Entry) -> Result
+  ) -> Result {
+    let team = model.team.description
+    let name = model.name.description
+    var entry = models[team]?[name] ?? ModelManager.Entry(name: model)
+    let result = change(&entry)
+    entry.preferred = nil
+    if let version = entry.version(.unspecified), case .ready(let served) = entry.versions[version]
+    {
+      entry.preferred = served
+    }
+    models[team, default: [:]][name] =
+      entry.versions.isEmpty && entry.aliases.isEmpty ? nil : entry
+    if models[team]?.isEmpty == true { models[team] = nil }
+    return result
+  }
+}

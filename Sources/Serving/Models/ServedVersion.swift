@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+import RPCTransport
+import Store
+
+/// A version that is loaded, and the way its requests take.
+final class ServedVersion: Sendable {
+  let model: QualifiedName
+  let version: Int64
+  let manifest: ModelManifest
+  let loaded: LoadedModel
+  let policy: BatchingPolicy
+  let gate = InFlightGate()
+  /// Nil for a model that runs on the event loop.
+  private let batcher: DynamicBatcher?
+  private let runner: BatchRunner
+
+  init(
+    record: ModelVersionRecord, model: any InferenceModel, policy: BatchingPolicy,
+    executors: ExecutorPool, runner: BatchRunner
+  ) {
+    self.model = record.model
+    version = record.version
+    manifest = record.manifest
+    loaded = LoadedModel(model, version: record.version)
+    self.policy = policy
+    self.runner = runner
+    batcher =
+      model.executesInline
+      ? nil : DynamicBatcher(policy: policy, executors: executors, runner: runner)
+  }
+
+  /// Takes a request. A model that executes inline has answered when this returns.
+  ///
+  /// - Throws: `.unavailable` when the version is being unloaded.
+  func infer(
+    _ request: InferRequest, for call: any InferenceCall, arrival: ContinuousClock.Instant
+  ) throws(ServingError) {
+    guard let lease = gate.enter() else { throw .quiescing(model, version) }
+    let pending = PendingInference(
+      call: call, request: request, lease: lease, loaded: loaded, arrival: arrival)
+    if let batcher {
+      batcher.enqueue(pending)
+    } else {
+      let fate = pending.fate(at: arrival)
+      if fate == .wanted { runner.run([pending]) } else { pending.drop(fate) }
+    }
+  }
+
+  /// Refuses new requests and returns when those in flight have been answered.
+  func quiesce() async {
+    await gate.closeAndDrain()
+    batcher?.close()
+  }
+}
+
+extension ServingError {
+  /// Told to a caller who comes while a version loads or unloads.
+  private static let transitionRetryDelay = Duration.seconds(1)
+
+  static func quiescing(_ model: QualifiedName, _ version: Int64) -> ServingError {
+    ServingError(
+      .unavailable, "\(model) version \(version) is being unloaded",
+      retryAfter: transitionRetryDelay)
+  }
+
+  static func loading(_ model: QualifiedName, _ version: Int64) -> ServingError {
+    ServingError(
+      .unavailable, "\(model) version \(version) is being loaded",
+      retryAfter: transitionRetryDelay)
+  }
+}

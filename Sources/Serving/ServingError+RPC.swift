@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+import RPCServer
+import RPCTransport
+
+extension ServingError {
+  /// The status that a caller gets; the only place where one is made of a `ServingError`.
+  var rpcError: RPCError {
+    var details: [ErrorDetail] = []
+    if !violations.isEmpty {
+      details.append(
+        .badRequest(
+          violations.map { FieldViolation(field: $0.field, description: $0.description) }))
+    }
+    if let retryAfter { details.append(.retryInfo(retryAfter)) }
+    return RPCError(statusCode, message, details: details, cause: cause)
+  }
+
+  private var statusCode: Status.Code {
+    switch code {
+    case .invalidArgument: .invalidArgument
+    case .notFound: .notFound
+    case .permissionDenied: .permissionDenied
+    case .resourceExhausted: .resourceExhausted
+    case .failedPrecondition: .failedPrecondition
+    case .unavailable: .unavailable
+    case .deadlineExceeded: .deadlineExceeded
+    case .cancelled: .cancelled
+    case .unimplemented: .unimplemented
+    case .internal: .internal
+    }
+  }
+}
