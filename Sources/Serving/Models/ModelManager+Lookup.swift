@@ -2,6 +2,7 @@
 import FoundationEssentials
 import RPCServer
 import Store
+import Synchronization
 
 /// Who asks, and under which rules.
 struct Caller: Sendable {

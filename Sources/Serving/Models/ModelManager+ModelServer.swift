@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 public import Store
+import Synchronization
 
 extension ModelManager: ModelServer {
   /// Loads a version; returns when it serves.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-public import RPCServer
 import RPCTransport
-public import Store
+import Store
 import Synchronization
 
 /// The loaded versions of this server: loads and unloads them, finds the one a request is for.

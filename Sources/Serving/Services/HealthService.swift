@@ -35,7 +35,7 @@ struct HealthService: Sendable {
   func watch(
     _ bytes: [UInt8], _ caller: Caller, send: ([UInt8]) async throws -> Void
   ) async throws {
-    let service = try bytes.withUnsafeBytes { try service(of: $0) }
+    let service: String = try bytes.withUnsafeBytes { try self.service(of: $0) }
     // Listening begins before the first look, so that no change falls in between.
     let changes = manager.changes.listen()
     var last = status(of: service, caller)

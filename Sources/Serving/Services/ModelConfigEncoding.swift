@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Runtime
+import Store
 
 extension DataType {
   /// The number of `inference.DataType`.

@@ -4,7 +4,7 @@
 ///
 /// For answers of the control methods, whose bytes are few. `ModelInfer` has `InferResponseWriter`.
 struct WireWriter {
-  private(set) var bytes: [UInt8] = []
+  var bytes: [UInt8] = []
 
   mutating func varint(_ value: UInt64) {
     var rest = value
