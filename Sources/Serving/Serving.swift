@@ -21,9 +21,7 @@ public final class Serving: Sendable {
 
   /// Makes a data plane without a loaded model.
   ///
-  /// - Parameters:
-  ///   - pool: where tensors of batches come from; share the RPC server's.
-  ///   - log: gets one line at a time, from any thread.
+  /// - Parameter log: gets one line at a time, from any thread.
   public convenience init(
     configuration: ServingConfiguration, store: Store, plugins: PluginRegistry,
     log: @escaping @Sendable (LogLevel, String) -> Void
@@ -46,8 +44,9 @@ public final class Serving: Sendable {
       configuration: configuration, loader: loader, executors: executors, pool: pool)
   }
 
-  /// Loads what is deployed, one after the other. A version that cannot be loaded is logged and
-  /// stands as failed; the others serve.
+  /// Loads what is deployed, one after the other.
+  ///
+  /// A version that cannot be loaded is logged and stands as failed; the others serve.
   ///
   /// - Throws: when the store cannot be read.
   public func restoreDeployments() async throws {
@@ -81,14 +80,17 @@ public final class Serving: Sendable {
     services.register(in: &router)
   }
 
-  /// Says from now on that the server is not ready. To be called when a shutdown begins, before the
-  /// RPC server drains; requests are still answered.
+  /// Says from now on that the server is not ready.
+  ///
+  /// To be called when a shutdown begins, before the RPC server drains; requests are still
+  /// answered.
   public func beginDraining() {
     models.beginDraining()
   }
 
-  /// Unloads every model after its requests in flight and ends the threads. To be called after the
-  /// RPC server has drained.
+  /// Unloads every model after its requests in flight and ends the threads.
+  ///
+  /// To be called after the RPC server has drained.
   public func stop() async {
     await models.unloadAll()
     executors.stop()

@@ -6,8 +6,9 @@ public struct ServingConfiguration: Sendable, Hashable {
   public var serverName = "massif"
   /// What `ServerMetadata` answers.
   public var serverVersion = "0.1.0"
-  /// How long the first request of a batch may wait for others while an executor is free. Zero is
-  /// greedy: what has queued while a batch ran makes the next one.
+  /// How long the first request of a batch may wait for others while an executor is free.
+  ///
+  /// Zero is greedy: what has queued while a batch ran makes the next one.
   public var maxBatchDelay = Duration.zero
   /// The most rows of a batch, whatever a model allows.
   public var maxBatchSize = 1024
@@ -15,8 +16,9 @@ public struct ServingConfiguration: Sendable, Hashable {
   public var maxQueuedRequests = 1024
   /// Threads that run batches; all models share them.
   public var executorCount = 2
-  /// Batches of one model version that run at the same time, for models that batch. One lets the
-  /// next batch fill while it runs. Models that do not batch may use every thread.
+  /// Batches of one model version that run at the same time, for models that batch.
+  ///
+  /// One lets the next batch fill while it runs. Models that do not batch may use every thread.
   public var maxConcurrentBatches = 1
   /// Bounds on requests.
   public var limits = InferLimits()

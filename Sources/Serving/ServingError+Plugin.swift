@@ -2,8 +2,9 @@
 import ModelPlugins
 
 extension ServingError {
-  /// What a caller is told of a plugin's failure. A message of a failure that is not the caller's
-  /// stays in the log.
+  /// What a caller is told of a plugin's failure.
+  ///
+  /// A message of a failure that is not the caller's stays in the log.
   init(_ error: PluginError) {
     let violations = error.violations.map {
       Violation(field: $0.field, description: $0.description)

@@ -58,7 +58,8 @@ struct Answer: Equatable {
       let raw = response.pointee.raw_output_contents[index]
       outputs.append(
         Tensor(
-          name: String(field: output.pointee.name), datatype: String(field: output.pointee.datatype),
+          name: String(field: output.pointee.name),
+          datatype: String(field: output.pointee.datatype),
           shape: (0..<output.pointee.n_shape).map { output.pointee.shape[$0] },
           bytes: Array(UnsafeBufferPointer(start: raw.data, count: raw.len))))
     }

@@ -18,7 +18,9 @@ enum BatchFate: Equatable, Sendable {
 }
 
 /// The queue of one model version and the decisions about it: when to ask for an executor, what an
-/// executor takes. Performs nothing, holds no clock.
+/// executor takes.
+///
+/// Performs nothing, holds no clock.
 ///
 /// An executor is *claimed* when it has been asked for, and *running* from `take` to `finished`; the
 /// two together never exceed `maxConcurrentBatches`.
@@ -75,8 +77,10 @@ struct BatchState<Request: Batchable>: ~Copyable {
   /// Whether nothing waits, is asked for or runs.
   var isIdle: Bool { count == 0 && claimed == 0 && running == 0 }
 
-  /// Adds a request behind the others. When the queue is full, requests that nobody waits for any
-  /// more make room; they are returned in `dropped`.
+  /// Adds a request behind the others.
+  ///
+  /// When the queue is full, requests that nobody waits for any more make room; they are returned
+  /// in `dropped`.
   mutating func enqueue(
     _ request: Request, at now: ContinuousClock.Instant,
     dropped: inout [(request: Request, fate: BatchFate)]

@@ -4,8 +4,9 @@
 public struct BatchingPolicy: Sendable, Hashable {
   /// The most rows of a batch; 1 makes every request a batch of its own.
   public var maxBatchSize: Int
-  /// How long the first request of a batch may wait for others while an executor is free. Zero is
-  /// greedy: an executor that becomes free takes what has queued meanwhile.
+  /// How long the first request of a batch may wait for others while an executor is free.
+  ///
+  /// Zero is greedy: an executor that becomes free takes what has queued meanwhile.
   public var maxDelay: Duration
   /// Requests that may wait; one more is refused with `.resourceExhausted`.
   public var maxQueuedRequests: Int

@@ -2,7 +2,9 @@
 import RPCTransport
 import Synchronization
 
-/// Where the requests of one model version wait for each other. Performs what `BatchState` decides.
+/// Where the requests of one model version wait for each other.
+///
+/// Performs what `BatchState` decides.
 final class DynamicBatcher: ExecutorWork {
   /// Told to a caller whose request found the queue full.
   private static let retryDelay = Duration.milliseconds(50)
@@ -22,7 +24,9 @@ final class DynamicBatcher: ExecutorWork {
   /// Requests that wait.
   var queuedCount: Int { state.withLock { $0.count } }
 
-  /// Adds a request, or fails it when the queue is full. Never waits.
+  /// Adds a request, or fails it when the queue is full.
+  ///
+  /// Never waits.
   func enqueue(_ request: PendingInference) {
     var dropped: [(request: PendingInference, fate: BatchFate)] = []
     let enqueued = state.withLock {

@@ -72,7 +72,9 @@ final class ExecutorPool: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  /// Has a thread call `runBatch` once. Never waits. Ignored after `stop`.
+  /// Has a thread call `runBatch` once.
+  ///
+  /// Never waits. Ignored after `stop`.
   func submit(_ work: any ExecutorWork) {
     pthread_mutex_lock(mutex)
     if !isStopping {
@@ -94,7 +96,9 @@ final class ExecutorPool: @unchecked Sendable {
     pthread_mutex_unlock(mutex)
   }
 
-  /// Lets the threads finish what was submitted and waits for them. Timers are forgotten.
+  /// Lets the threads finish what was submitted and waits for them.
+  ///
+  /// Timers are forgotten.
   ///
   /// Must not be called from one of the threads.
   func stop() {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Bounds on a `ModelInferRequest`, checked before anything is allocated for it. The message as a
-/// whole is bounded by the transport.
+/// Bounds on a `ModelInferRequest`, checked before anything is allocated for it.
+///
+/// The message as a whole is bounded by the transport.
 public struct InferLimits: Sendable, Hashable {
   /// What `inputs`, `outputs` and `raw_input_contents` may each hold; also the size of the tables
   /// in which a scan notes ranges, so not a setting.
@@ -13,11 +14,15 @@ public struct InferLimits: Sendable, Hashable {
   public var maxParameterCount = 64
   /// The request without its tensors' bytes.
   public var maxHeadByteCount = 64 << 10
-  /// Memory that decoding the head may take from the heap. Twenty times the head, because an empty
-  /// submessage is two bytes on the wire and about a hundred decoded.
+  /// Memory that decoding the head may take from the heap.
+  ///
+  /// Twenty times the head, because an empty submessage is two bytes on the wire and about a
+  /// hundred decoded.
   public var maxDecodedHeadByteCount = 2 << 20
-  /// The `contents` of one input. Raw contents are bounded by the message alone; typed ones grow by
-  /// up to eight times when decoded.
+  /// The `contents` of one input.
+  ///
+  /// Raw contents are bounded by the message alone; typed ones grow by up to eight times when
+  /// decoded.
   public var maxTypedContentsByteCount = 16 << 20
 
   /// The defaults.

@@ -85,7 +85,8 @@ struct InferRequestDecoder: Sendable {
       throw arena.pointee.exhausted
         ? ServingError(
           .invalidArgument,
-          "a request without its tensors decodes to at most \(limits.maxDecodedHeadByteCount) bytes")
+          "a request without its tensors decodes to at most \(limits.maxDecodedHeadByteCount) bytes"
+        )
         : ServingError(.invalidArgument, "malformed ModelInferRequest")
     }
     return UnsafePointer(decoded)

@@ -4,8 +4,9 @@ import Glibc
 import RPCTransport
 import Runtime
 
-/// Checks a decoded request against a model's signature, tensor by tensor. Every refusal names the
-/// field as the caller wrote it, what was expected and what came.
+/// Checks a decoded request against a model's signature, tensor by tensor.
+///
+/// Every refusal names the field as the caller wrote it, what was expected and what came.
 struct InputBinding: ~Copyable {
   typealias Head = UnsafePointer<Inference__ModelInferRequest>
   typealias Input = Inference__ModelInferRequest__InferInputTensor
@@ -201,7 +202,8 @@ struct InputBinding: ~Copyable {
   }
 
   private func checkElements(
-    in bytes: UnsafeRawBufferPointer, count: Int, at position: Int, of expected: ModelSignature.Input
+    in bytes: UnsafeRawBufferPointer, count: Int, at position: Int,
+    of expected: ModelSignature.Input
   ) throws(ServingError) {
     guard let came = BytesElements.count(in: bytes) else {
       throw ServingError(

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import Synchronization
 
-/// Tells any number of listeners that something has changed; what, they look up themselves. Changes
-/// that come while a listener is busy become one.
+/// Tells any number of listeners that something has changed; what, they look up themselves.
+///
+/// Changes that come while a listener is busy become one.
 final class ChangeBroadcast: Sendable {
   private struct State {
     var next = 0

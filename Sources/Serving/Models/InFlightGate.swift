@@ -29,7 +29,9 @@ final class InFlightGate: Sendable {
     if now == Self.closed { waiter.withLock { $0.take() }?.resume() }
   }
 
-  /// Lets nobody in any more and returns when the last has left. To be called once.
+  /// Lets nobody in any more and returns when the last has left.
+  ///
+  /// To be called once.
   func closeAndDrain() async {
     await withCheckedContinuation { continuation in
       waiter.withLock { $0 = continuation }

@@ -3,7 +3,9 @@ import ModelPlugins
 import RPCTransport
 import Runtime
 
-/// A loaded model, as batching sees it. Freed with the last reference.
+/// A loaded model, as batching sees it.
+///
+/// Freed with the last reference.
 protocol InferenceModel: AnyObject, Sendable {
   var inputs: [TensorSpecification] { get }
   var outputs: [TensorSpecification] { get }

@@ -2,7 +2,9 @@
 import ModelPlugins
 import Store
 
-/// Makes a version's model: reads its files and asks its plugin. Blocks for as long as that takes.
+/// Makes a version's model: reads its files and asks its plugin.
+///
+/// Blocks for as long as that takes.
 protocol ModelLoader: Sendable {
   func load(_ version: ModelVersionRecord) throws(ServingError) -> any InferenceModel
 }

@@ -25,8 +25,9 @@ struct VersionListing: Sendable {
 }
 
 extension ModelManager {
-  /// Finds the version that a request is for. The permission on the model is checked first: what a
-  /// caller may not know of does not exist.
+  /// Finds the version that a request is for.
+  ///
+  /// The permission on the model is checked first: what a caller may not know of does not exist.
   ///
   /// - Throws: `.invalidArgument` for a name that cannot be one; `.notFound`; `.permissionDenied`;
   ///   `.unavailable` while it is loading or unloading; `.failedPrecondition` when loading failed.

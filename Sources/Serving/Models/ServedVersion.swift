@@ -29,7 +29,9 @@ final class ServedVersion: Sendable {
       ? nil : DynamicBatcher(policy: policy, executors: executors, runner: runner)
   }
 
-  /// Takes a request. A model that executes inline has answered when this returns.
+  /// Takes a request.
+  ///
+  /// A model that executes inline has answered when this returns.
   ///
   /// - Throws: `.unavailable` when the version is being unloaded.
   func infer(

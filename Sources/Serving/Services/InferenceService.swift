@@ -5,9 +5,10 @@ import RPCServer
 import Runtime
 import Store
 
-/// The control methods of `inference.GRPCInferenceService`: bytes in, bytes out, so that they can be
-/// tested without a transport. `ModelInfer` is `InferHandler`, the repository is
-/// `RepositoryService`.
+/// The control methods of `inference.GRPCInferenceService`: bytes in, bytes out, so that they can
+/// be tested without a transport.
+///
+/// `ModelInfer` is `InferHandler`, the repository is `RepositoryService`.
 struct InferenceService: Sendable {
   static let name = "inference.GRPCInferenceService"
 

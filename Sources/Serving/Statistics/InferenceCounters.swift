@@ -49,7 +49,9 @@ struct InferenceStatistics: Equatable, Sendable {
   var batches: [Int: Batch] = [:]
 }
 
-/// Keeps the statistics of a model version. One short lock for each batch, not for each request.
+/// Keeps the statistics of a model version.
+///
+/// One short lock for each batch, not for each request.
 final class InferenceCounters: Sendable {
   private let statistics = Mutex(InferenceStatistics())
 

@@ -32,7 +32,9 @@ struct WireRange: Equatable {
   var count: Int = 0
 }
 
-/// Walks the fields of a protobuf message in place. Checks every bound, allocates nothing.
+/// Walks the fields of a protobuf message in place.
+///
+/// Checks every bound, allocates nothing.
 ///
 /// Encoding as in protobuf.dev/programming-guides/encoding.
 struct WireReader {
@@ -116,8 +118,9 @@ struct WireReader {
     return UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
   }
 
-  /// Steps over a field of the given wire type. Groups are not proto3 and are refused, which also
-  /// means that nothing here recurses.
+  /// Steps over a field of the given wire type.
+  ///
+  /// Groups are not proto3 and are refused, which also means that nothing here recurses.
   mutating func skip(_ wireType: UInt64) throws(WireError) {
     switch wireType {
     case 0: _ = try varint()

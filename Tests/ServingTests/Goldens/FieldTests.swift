@@ -50,10 +50,12 @@ import Testing
       let isMap = name.hasSuffix("Entry")
       let label = field.label == PROTOBUF_C_LABEL_REPEATED ? "repeated " : ""
       if !isMap {
-        lines.insert("\(name) \(field.id) \(String(cString: field.name)) \(label)\(type(of: field))")
+        lines.insert(
+          "\(name) \(field.id) \(String(cString: field.name)) \(label)\(type(of: field))")
       }
       if field.type == PROTOBUF_C_TYPE_MESSAGE, let nested = field.descriptor {
-        collect(nested.assumingMemoryBound(to: ProtobufCMessageDescriptor.self).pointee, &seen, &lines)
+        collect(
+          nested.assumingMemoryBound(to: ProtobufCMessageDescriptor.self).pointee, &seen, &lines)
       }
     }
   }
