@@ -52,6 +52,8 @@ let package = Package(
     .systemLibrary(
       name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
 
+    .systemLibrary(name: "CZlib", providers: [.apt(["zlib1g-dev"])]),
+
     // Swift
     .target(name: "Runtime", dependencies: ["CKernels"], swiftSettings: strict),
     .target(name: "PluginKit", dependencies: ["CPluginABI"], swiftSettings: strict),
@@ -75,13 +77,14 @@ let package = Package(
         protobuf,
       ], swiftSettings: strict),
     .target(
-      name: "MassifClient", dependencies: ["RPCTransport", "MassifAPI", "CProtobuf", protobuf],
+      name: "MassifClient",
+      dependencies: ["RPCTransport", "MassifAPI", "CProtobuf", "COpenSSL", protobuf],
       swiftSettings: strict),
     .executableTarget(
       name: "massif",
       dependencies: [
         "Runtime", "ModelPlugins", "RPCTransport", "RPCServer", "MassifAPI", "Store", "Serving",
-        "Lifecycle", "MassifClient", arguments, logging, yams, protobuf,
+        "Lifecycle", "MassifClient", "CZlib", arguments, logging, yams, protobuf,
       ], swiftSettings: strict),
 
     // Example plugins, built as the shared objects that a server loads
@@ -120,10 +123,16 @@ let package = Package(
         "TestSupport", logging, protobuf,
       ], swiftSettings: strict),
     .testTarget(
-      name: "MassifClientTests", dependencies: ["MassifClient", "RPCServer", "TestSupport"],
+      name: "MassifClientTests",
+      dependencies: [
+        "MassifClient", "RPCServer", "RPCTransport", "MassifAPI", "CProtobuf", "TestSupport",
+        protobuf, logging,
+      ],
       swiftSettings: strict),
     .testTarget(
-      name: "MassifTests", dependencies: ["massif", "TestSupport"], swiftSettings: strict),
+      name: "MassifTests",
+      dependencies: ["massif", "MassifClient", "MassifAPI", "Runtime", "TestSupport", arguments],
+      swiftSettings: strict),
     .testTarget(
       name: "EndToEndTests", dependencies: ["MassifClient", "TestSupport"], swiftSettings: strict),
   ],

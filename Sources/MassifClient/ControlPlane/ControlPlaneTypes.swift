@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+public import MassifAPI
+
+/// An immutable, content-addressed data set.
+public typealias DataSet = Massif_V1_DataSet
+/// A training job.
+public typealias Job = Massif_V1_Job
+/// What a training job does.
+public typealias TrainingSpecification = Massif_V1_TrainingSpecification
+/// A model and its versions.
+public typealias Model = Massif_V1_Model
+/// One version of a model.
+public typealias ModelVersion = Massif_V1_ModelVersion
+/// A model plugin.
+public typealias Plugin = Massif_V1_Plugin
+
+extension Massif_V1_JobState {
+  /// Whether a job in this state changes no more.
+  public var isFinal: Bool {
+    switch self {
+    case .succeeded, .failed, .cancelled: true
+    default: false
+    }
+  }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import Foundation
+internal import Glibc
+internal import MassifClient
+internal import Synchronization
+
+/// The command `massif data import`.
+struct DataImportCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "import", abstract: "Read files, check them, and upload them as one data set.",
+    discussion: """
+      A data set's tensors are named SPLIT/ROLE. Images are kept as N x H x W x C, labels as whole numbers. \
+      Files may be compressed with gzip. A data set never changes: importing the same bytes again does nothing, \
+      other bytes need another name.
+
+      Examples:
+        massif data import fashion-mnist \\
+          --idx train/images=train-images-idx3-ubyte.gz \\
+          --idx train/labels=train-labels-idx1-ubyte.gz \\
+          --idx test/images=t10k-images-idx3-ubyte.gz \\
+          --idx test/labels=t10k-labels-idx1-ubyte.gz
+        massif data import iris --csv iris.csv --label species
+        massif data import digits --npy train/images=x.npy \\
+          --npy train/labels=y.npy
+      """)
+
+  @Argument(help: "The data set's name, NAME or TEAM/NAME.")
+  var name: String
+
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp("An IDX file, as MNIST's.", valueName: "split/role=file"))
+  var idx: [NamedFile] = []
+
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp("A NumPy array file.", valueName: "split/role=file"))
+  var npy: [NamedFile] = []
+
+  @Option(help: ArgumentHelp("A table with a header; needs --label.", valueName: "file"))
+  var csv: String?
+
+  @Option(help: ArgumentHelp("The column of the table to predict.", valueName: "column"))
+  var label: String?
+
+  @Option(help: ArgumentHelp("The part of the table's rows to hold out.", valueName: "fraction"))
+  var testFraction = 0.2
+
+  @Option(help: ArgumentHelp("Decides which rows are held out.", valueName: "number"))
+  var seed: UInt64 = 0
+
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp("Text to keep with the data set.", valueName: "key=text"))
+  var metadata: [KeyText] = []
+
+  @OptionGroup var client: ClientOptions
+
+  func validate() throws {
+    guard csv == nil || label != nil else {
+      throw ValidationError("--csv needs --label COLUMN: the column to predict")
+    }
+    guard csv != nil || label == nil else {
+      throw ValidationError("--label is of use with --csv only")
+    }
+    guard (0..<1).contains(testFraction) else {
+      throw ValidationError("--test-fraction: expected a number from 0 to below 1")
+    }
+  }
+
+  func run() async throws {
+    // The connection's settings are checked before minutes are spent on reading.
+    _ = try client.connection()
+    var metadata = Dictionary(
+      self.metadata.map { ($0.key, $0.text) }, uniquingKeysWith: { _, last in last })
+    let tensors = try readTensors(&metadata)
+    try DataSetFile.check(tensors)
+    let path = FileManager.default.temporaryDirectory
+      .appending(path: "massif-import-\(UUID().uuidString).safetensors").path
+    defer { unlink(path) }
+    try DataSetFile.write(tensors, metadata: metadata, to: path)
+    try await client.withClient { client, output in
+      let dataSet = try await upload(path, client)
+      output.show(dataSet.json) { ["imported \(dataSet.name)"] + dataSet.lines.dropFirst() }
+    }
+  }
+
+  private func readTensors(
+    _ metadata: inout [String: String]
+  ) throws(CommandError) -> [ImportedTensor] {
+    var tensors: [ImportedTensor] = []
+    for file in idx { tensors.append(try IDXFile.read(file.path, as: file.name).normalized()) }
+    for file in npy { tensors.append(try NPYFile.read(file.path, as: file.name).normalized()) }
+    if let csv, let label {
+      let table = try CSVTable.read(csv, label: label, testFraction: testFraction, seed: seed)
+      tensors += table.tensors
+      metadata.merge(table.metadata) { given, _ in given }
+    }
+    return tensors
+  }
+
+  private func upload(_ path: String, _ client: MassifClient) async throws -> DataSet {
+    let line = StatusLine(STDERR_FILENO)
+    defer { line.clear() }
+    return try await client.dataSets.upload(name, file: path) { progress in
+      line.show { width in
+        let percent = progress.total == 0 ? 100 : progress.sent * 100 / progress.total
+        return String("uploading \(Quantity.bytes(progress.total))  \(percent) %".prefix(width))
+      }
+    }
+  }
+}
+
+/// As `train/images=path`.
+struct NamedFile: ExpressibleByArgument, Equatable {
+  let name: String
+  let path: String
+
+  init?(argument: String) {
+    guard let equals = argument.firstIndex(of: "=") else { return nil }
+    let name = argument[..<equals]
+    let path = argument[argument.index(after: equals)...]
+    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+    guard parts.count == 2, parts.allSatisfy({ !$0.isEmpty }), !path.isEmpty else { return nil }
+    self.name = String(name)
+    self.path = String(path)
+  }
+}
+
+/// As `key=text`.
+struct KeyText: ExpressibleByArgument, Equatable {
+  let key: String
+  let text: String
+
+  init?(argument: String) {
+    guard let equals = argument.firstIndex(of: "="), equals > argument.startIndex else {
+      return nil
+    }
+    key = String(argument[..<equals])
+    text = String(argument[argument.index(after: equals)...])
+  }
+}

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+internal import MassifClient
+
+/// The command `massif predict`.
+struct PredictCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "predict", abstract: "Send samples of a local file to a deployed model.",
+    discussion: """
+      Files are IDX (gzip or not), .npy, .json (nested arrays), or FILE.safetensors#TENSOR. With --expect, the answers are \
+      compared with labels: it prints the accuracy and the requests per second instead of every answer.
+
+      Examples:
+        massif predict fashion --images t10k-images-idx3-ubyte.gz --limit 5
+        massif predict fashion@2 --images t10k-images-idx3-ubyte.gz \\
+          --expect t10k-labels-idx1-ubyte.gz
+        massif predict fashion --batch 64 --output json \\
+          --images fashion.safetensors#test/images
+      """)
+
+  @Argument(help: "[TEAM/]MODEL[@VERSION]")
+  var model: ModelReference
+
+  @Option(
+    name: [.customLong("images"), .customLong("input")],
+    help: ArgumentHelp("The samples.", valueName: "file"))
+  var images: String
+
+  @Option(help: ArgumentHelp("The labels to compare the answers with.", valueName: "file"))
+  var expect: String?
+
+  @Option(help: ArgumentHelp("Only the first samples.", valueName: "count"))
+  var limit: Int?
+
+  @Option(help: ArgumentHelp("Samples in a request.", valueName: "count"))
+  var batch = 1
+
+  @Option(help: ArgumentHelp("Requests at a time.", valueName: "count"))
+  var concurrency = 16
+
+  @Option(help: ArgumentHelp("Classes to show for each sample.", valueName: "count"))
+  var top = 3
+
+  @OptionGroup var client: ClientOptions
+
+  func validate() throws {
+    for (flag, value) in [
+      ("--limit", limit ?? 1), ("--batch", batch), ("--concurrency", concurrency), ("--top", top),
+    ] where value < 1 {
+      throw ValidationError("\(flag): expected 1 or more, came \(value)")
+    }
+  }
+
+  func run() async throws {
+    let tensor = try SampleFile.read(images, as: "images")
+    let labels = try expect.map { try Labels(SampleFile.read($0, as: "labels"), path: $0) }
+    try await client.withClient { client, output in
+      let metadata = try await client.modelMetadata(model.name, version: model.version)
+      guard metadata.inputs.count == 1, let input = metadata.inputs.first else {
+        throw CommandError(
+          metadata.name, field: "inputs", expected: "a model with one input",
+          came: "\(metadata.inputs.count)")
+      }
+      guard input.shape.first.map({ $0 < 0 }) == true else {
+        throw CommandError(
+          metadata.name, field: "inputs.\(input.name)", expected: "a model that takes batches",
+          came: "\(input.shape)")
+      }
+      let samples = try Samples(tensor, for: input, path: images, limit: limit)
+      if let labels, labels.values.count < samples.count {
+        throw CommandError(
+          expect ?? "--expect", expected: "\(samples.count) labels", came: "\(labels.values.count)")
+      }
+      let outcome = try await PredictionRun(
+        client: client, model: model, samples: samples, batch: batch, concurrency: concurrency
+      ).run()
+      let report = PredictionReport(
+        model: metadata.name, outcome: outcome, labels: labels?.values, top: top, batch: batch,
+        concurrency: concurrency)
+      output.show(report.json) { report.lines }
+    }
+  }
+}
+
+/// Whole-number labels of a file.
+struct Labels {
+  let values: [Int]
+
+  init(_ tensor: ImportedTensor, path: String) throws(CommandError) {
+    var values: [Int] = []
+    for index in 0..<tensor.count {
+      guard tensor.shape.count == 1, let label = tensor.integer(at: index) else {
+        throw CommandError(
+          path, expected: "one whole number for each sample",
+          came: "\(tensor.datatypeName) \(tensor.shape)")
+      }
+      values.append(label)
+    }
+    self.values = values
+  }
+}

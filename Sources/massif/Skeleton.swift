@@ -1,1 +1,0 @@
-@main struct Massif { static func main() {} }
