@@ -63,6 +63,8 @@ final class RawClient {
   }
 
   private static func connect(port: Int) throws -> Int32 {
+    // OpenSSL writes to a socket that the server may have closed.
+    signal(SIGPIPE, SIG_IGN)
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     var patience = timeval(tv_sec: 10, tv_usec: 0)
     for option in [SO_RCVTIMEO, SO_SNDTIMEO] {

@@ -101,7 +101,8 @@ final class TestHandler: ServerStreamHandler {
   /// False where the call was finished at once.
   func open(_ head: RequestHead) -> Bool {
     switch method {
-    case "/test/Echo", "/test/Produce", "/test/Sum", "/test/Size": break
+    case "/test/Echo", "/test/Sum", "/test/Size": break
+    case "/test/Produce": server.keep(self)
     case "/test/EchoHeaders":
       stream.sendHeaders(head.metadata)
     case "/test/Hang": server.keep(self)
