@@ -6,15 +6,17 @@ protocol ActivationFusing: Operation {
   var activation: Activation? { get set }
 }
 
-/// A gradient that can zero its result where a relu's result is not positive, while it is in cache. That
-/// result is then a further operand; an operation that has its own way to know it may ignore it.
+/// A gradient that can zero its result where a relu's result is not positive, while it is in cache.
+///
+/// That result is then a further operand; an operation that has its own way to know it may ignore
+/// it.
 protocol ReluGradientFusing: Operation {
   /// Whether to do so.
   var gatesRelu: Bool { get set }
 }
 
 extension Graph {
-  /// This graph with only what leads to `outputs`, and with activations, forward and backward,
+  /// This graph with only what leads to `outputs`, inputs included, and with activations, forward and backward,
   /// merged into the operation before them where no other operation sees the value between.
   func fused(keeping outputs: [Value]) -> Graph {
     var graph = self
@@ -22,6 +24,7 @@ extension Graph {
     var uses = [Int](repeating: 0, count: types.count)
     for node in graph.nodes { for operand in node.operands { uses[operand.index] += 1 } }
     for output in outputs { uses[output.index] += 1 }
+    graph.inputs = inputs.filter { uses[$0.index] > 0 }
 
     var producer: [Value: Int] = [:]
     var merged: [Node] = []

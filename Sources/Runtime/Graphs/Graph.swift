@@ -37,7 +37,7 @@ public struct Graph: Sendable {
   private(set) var types: [TensorType] = []
   private(set) var origins: [Origin] = []
   var nodes: [Node] = []
-  private(set) var inputs: [Value] = []
+  var inputs: [Value] = []
   private(set) var parameters: [Parameter] = []
   private var names: Set<String> = []
   private var streamCount = 0

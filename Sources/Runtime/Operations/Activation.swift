@@ -46,7 +46,7 @@ extension Activation {
   static let none = mk_activation(MK_ACTIVATION_NONE)
 }
 
-/// y = f(x)
+/// y = f(x).
 struct Activate: Operation {
   let activation: Activation
   var name: String { activation.rawValue }

@@ -9,7 +9,7 @@ extension Graph {
   }
 }
 
-/// y = a + b
+/// y = a + b.
 struct Add: Operation {
   var name: String { "add" }
 

@@ -17,7 +17,7 @@ extension Graph {
   }
 }
 
-/// y = mean over the window
+/// y = mean over the window.
 struct AveragePool2D: Operation {
   let size: Int
   let stride: Int
@@ -59,7 +59,7 @@ struct AveragePool2D: Operation {
   }
 }
 
-/// dx = dy / count, for each window that holds the pixel
+/// dx = dy / count, for each window that holds the pixel.
 struct AveragePool2DGradient: Operation {
   let window: Window
   var name: String { "average_pool2d gradient" }

@@ -20,7 +20,7 @@ extension Graph {
   }
 }
 
-/// y = f(x ⋆ w + b)
+/// y = f(x ⋆ w + b).
 struct Conv2D: ActivationFusing {
   let stride: Int
   let padding: Padding

@@ -13,7 +13,7 @@ extension Graph {
   }
 }
 
-/// y = x · scale + offset
+/// y = x · scale + offset.
 struct Convert: Operation {
   let scale: Float
   let offset: Float

@@ -19,7 +19,7 @@ extension Graph {
   }
 }
 
-/// y = f(x W + b)
+/// y = f(x W + b).
 struct Dense: ActivationFusing {
   var activation: Activation?
   var name: String { "dense" }
@@ -66,7 +66,7 @@ struct Dense: ActivationFusing {
   }
 }
 
-/// dx = dy Wᵀ
+/// dx = dy Wᵀ.
 struct DenseInputGradient: ReluGradientFusing {
   var gatesRelu = false
   var name: String { "dense input gradient" }
@@ -107,7 +107,7 @@ struct DenseInputGradient: ReluGradientFusing {
   }
 }
 
-/// dW = xᵀ dy and db = Σ dy
+/// dW = xᵀ dy and db = Σ dy.
 struct DenseParameterGradient: Operation {
   let hasBias: Bool
   var name: String { "dense parameter gradient" }

@@ -69,7 +69,7 @@ struct MaxPool2D: Operation {
   }
 }
 
-/// dx = dy at the first largest value of each window, zero elsewhere
+/// dx = dy at the first largest value of each window, zero elsewhere.
 struct MaxPool2DGradient: ReluGradientFusing {
   let window: Window
   var gatesRelu = false

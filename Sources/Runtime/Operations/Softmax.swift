@@ -9,7 +9,7 @@ extension Graph {
   }
 }
 
-/// y = softmax(x)
+/// y = softmax(x).
 struct Softmax: Operation {
   var name: String { "softmax" }
 
@@ -36,7 +36,7 @@ struct Softmax: Operation {
   }
 }
 
-/// dx = y (dy - Σ dy y)
+/// dx = y (dy - Σ dy y).
 struct SoftmaxGradient: Operation {
   var name: String { "softmax gradient" }
 

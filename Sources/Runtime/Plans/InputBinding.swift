@@ -8,6 +8,11 @@ public struct Port: Sendable, Hashable {
   public let type: TensorType
 }
 
+extension Graph {
+  /// The inputs, as a run takes them.
+  var ports: [Port] { inputs.map { Port(name: name(of: $0) ?? "", type: type(of: $0)) } }
+}
+
 /// Checks borrowed inputs against a graph and hands them to a run.
 struct InputBinding {
   let ports: [Port]
@@ -15,15 +20,17 @@ struct InputBinding {
   let labelChecks: [(input: Int, classes: Int)]
 
   init(_ graph: Graph, _ program: Program, maximumBatch: Int) {
-    ports = graph.inputs.map { Port(name: graph.name(of: $0) ?? "", type: graph.type(of: $0)) }
+    ports = graph.ports
     self.maximumBatch = maximumBatch
     labelChecks = program.labelChecks
   }
 
-  /// Sets the inputs of a run. Allocates nothing unless it throws.
+  /// Sets the inputs of a run.
+  ///
+  /// Allocates nothing unless it throws.
   ///
   /// - Throws: `.invalidArgument` for a batch outside 1...maximum or a label outside its classes,
-  ///   `.shapeMismatch` for another number of inputs or of bytes.
+  /// `.shapeMismatch` for another number of inputs or of bytes.
   func bind(
     _ inputs: [UnsafeRawBufferPointer], batch: Int, to memory: ProgramMemory
   ) throws(RuntimeError) {

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A graph compiled for inference: fused, its memory laid out, its weights packed. Immutable; any number of
-/// executions share it.
+/// A graph compiled for inference: fused, its memory laid out, its weights packed.
+///
+/// Immutable; any number of executions share it.
 public final class Plan: Sendable {
-  /// What a run reads, in the order of `PlanExecution.run`'s arguments.
+  /// What a run reads, the graph's inputs that the outputs depend on, in the order of `PlanExecution.run`'s arguments.
   public let inputs: [Port]
   /// What a run computes.
   public let outputs: [Port]
@@ -46,7 +47,7 @@ public final class Plan: Sendable {
     self.graph = fused
     self.instructionSet = instructionSet
     self.maximumBatch = maximumBatch
-    inputs = graph.inputs.map { Port(name: graph.name(of: $0) ?? "", type: graph.type(of: $0)) }
+    inputs = fused.ports
     self.outputs = outputs.map { Port(name: graph.name(of: $0) ?? "", type: graph.type(of: $0)) }
   }
 

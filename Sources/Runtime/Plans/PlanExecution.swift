@@ -23,7 +23,9 @@ public final class PlanExecution: @unchecked Sendable {
   /// Bytes that this execution holds.
   public var byteCount: Int { memory.byteCount }
 
-  /// Computes the outputs for `batch` samples. Allocates nothing.
+  /// Computes the outputs for `batch` samples.
+  ///
+  /// Allocates nothing.
   ///
   /// - Parameter inputs: one block for each of the plan's inputs, aligned to its elements, borrowed for the call.
   /// - Throws: `.invalidArgument` or `.shapeMismatch`, with the input's name as field; nothing was run then.

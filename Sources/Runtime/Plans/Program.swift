@@ -138,7 +138,9 @@ final class ProgramMemory {
 }
 
 extension WorkerPool {
-  /// Runs steps one after the other, each spread over the pool. Allocates nothing.
+  /// Runs steps one after the other, each spread over the pool.
+  ///
+  /// Allocates nothing.
   func run(_ steps: [Step], _ frame: Frame) {
     for step in steps {
       var invocation = (step, frame)

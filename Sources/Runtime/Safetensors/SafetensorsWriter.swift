@@ -2,7 +2,7 @@
 
 /// Lays a safetensors file out, so that its bytes can be written piece by piece.
 ///
-/// The order is the reference implementation's (element size from large to small, then name), so
+/// The order is the reference implementation's (element types of large elements first, then names), so
 /// that every tensor is aligned and equal contents give equal bytes.
 public struct SafetensorsWriter: Sendable {
   /// A tensor to write.
@@ -38,9 +38,8 @@ public struct SafetensorsWriter: Sendable {
     }
     order = items.indices.sorted {
       let (a, b) = (items[$0], items[$1])
-      let (sizeA, sizeB) = (a.datatype.byteCount ?? 0, b.datatype.byteCount ?? 0)
-      return sizeA != sizeB
-        ? sizeA > sizeB : a.name.utf8.lexicographicallyPrecedes(b.name.utf8)
+      let (rankA, rankB) = (a.datatype.safetensorsRank, b.datatype.safetensorsRank)
+      return rankA != rankB ? rankA > rankB : a.name.utf8.lexicographicallyPrecedes(b.name.utf8)
     }
     var members: [String] = []
     if !metadata.isEmpty {
@@ -102,5 +101,27 @@ public struct SafetensorsWriter: Sendable {
       }
     }
     return result + "\""
+  }
+}
+
+extension DataType {
+  /// The reference implementation's order of element types, from the last to be written to the first.
+  fileprivate var safetensorsRank: Int {
+    switch self {
+    case .bool: 0
+    case .uint8: 1
+    case .int8: 2
+    case .int16: 3
+    case .uint16: 4
+    case .fp16: 5
+    case .bf16: 6
+    case .int32: 7
+    case .uint32: 8
+    case .fp32: 9
+    case .fp64: 10
+    case .int64: 11
+    case .uint64: 12
+    case .bytes: 13
+    }
   }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How parameters follow their gradients. Definitions are those of PyTorch's `torch.optim`.
+/// How parameters follow their gradients.
+///
+/// Definitions are those of PyTorch's `torch.optim`.
 public enum Optimizer: Sendable, Hashable {
   /// Stochastic gradient descent; `weightDecay` is added to the gradient as L2.
   case sgd(learningRate: Float, momentum: Float = 0, nesterov: Bool = false, weightDecay: Float = 0)

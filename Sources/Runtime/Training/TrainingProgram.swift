@@ -5,6 +5,8 @@ import CKernels
 /// A training step as a program: forward, gradients, and the optimizer over all parameters at its end.
 struct TrainingProgram {
   let program: Program
+  /// What the program computes.
+  let graph: Graph
   /// Gradients, laid out as the parameters.
   let gradients: AlignedMemory
   /// The optimizer's tensors, each laid out as the parameters.
@@ -18,8 +20,9 @@ struct TrainingProgram {
     let trained = zip(graph.parameters, parameters.entries).filter { $0.0.isTrainable }
     let gradients = try graph.differentiate(loss, along: trained.map { $0.0.value })
     let wanted = [loss] + outputs + gradients.compactMap { $0 }
+    self.graph = graph.fused(keeping: wanted)
     var builder = ProgramBuilder(
-      graph.fused(keeping: wanted), outputs: wanted, mode: .training, maximumBatch: maximumBatch,
+      self.graph, outputs: wanted, mode: .training, maximumBatch: maximumBatch,
       instructionSet: instructionSet, parameterOffsets: parameters.entries.map { $0.offset })
 
     var updates: [Range<Int>] = []

@@ -7,7 +7,7 @@
 public final class TrainingSession {
   /// The parameters, changed by each step.
   public let parameters: Parameters
-  /// What a step reads, in the order of `step`'s arguments.
+  /// What a step reads, the graph's inputs that it depends on, in the order of `step`'s arguments.
   public let inputs: [Port]
   /// Steps done.
   public private(set) var stepCount: UInt64 = 0
@@ -65,12 +65,14 @@ public final class TrainingSession {
       program, workers: workers.threadCount,
       resident: try AlignedMemory(byteCount: program.residentByteCount),
       parameters: parameters.memory, gradients: compiled.gradients)
-    binding = InputBinding(graph, program, maximumBatch: maximumBatch)
+    binding = InputBinding(compiled.graph, program, maximumBatch: maximumBatch)
     inputs = binding.ports
     learningRate = optimizer.learningRate
   }
 
-  /// Learns from `batch` samples. Allocates nothing.
+  /// Learns from `batch` samples.
+  ///
+  /// Allocates nothing.
   ///
   /// - Parameter inputs: one block for each input, aligned to its elements, borrowed for the call.
   /// - Returns: the loss before the step.

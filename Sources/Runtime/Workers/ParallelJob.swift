@@ -31,7 +31,9 @@ final class ParallelJob: @unchecked Sendable {
       && taken.compareExchange(expected: false, desired: true, ordering: .acquiring).exchanged
   }
 
-  /// Lets helpers in. The caller has the slot.
+  /// Lets helpers in.
+  ///
+  /// The caller has the slot.
   func publish(
     count: Int, context: UnsafeMutableRawPointer?, body: @escaping WorkerPool.TileBody
   ) {
@@ -48,7 +50,9 @@ final class ParallelJob: @unchecked Sendable {
       && nextTile.load(ordering: .relaxed) < tileCount.load(ordering: .relaxed)
   }
 
-  /// Joins, runs tiles until none is left, leaves. False when there was nothing to join.
+  /// Joins, runs tiles until none is left, leaves.
+  ///
+  /// False when there was nothing to join.
   func help(as worker: Int) -> Bool {
     var seen = control.load(ordering: .relaxed)
     while true {

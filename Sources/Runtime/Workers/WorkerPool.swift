@@ -68,7 +68,9 @@ public final class WorkerPool: Sendable {
   }
 
   /// The same for a C function and a context, with the worker's index: tiles that run at the same
-  /// time within one call have different workers, so it may choose scratch memory. Allocates nothing.
+  /// time within one call have different workers, so it may choose scratch memory.
+  ///
+  /// Allocates nothing.
   public func parallelFor(
     _ count: Int, context: UnsafeMutableRawPointer?, body: @escaping TileBody
   ) {

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import Runtime
+
+struct GraphTests {
+  /// A way to misuse a graph, and the field that the error names.
+  struct Misuse: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let field: String
+    let build: @Sendable (inout Graph) throws -> Void
+
+    init(
+      _ what: String, names field: String, _ build: @escaping @Sendable (inout Graph) throws -> Void
+    ) {
+      testDescription = what
+      self.field = field
+      self.build = build
+    }
+  }
+
+  static let misuses: [Misuse] = [
+    Misuse("a dense layer on images", names: "input") {
+      let w = try $0.parameter("w", shape: Shape([784, 10]), .zeros)
+      _ = try $0.dense($0.input("x", shape: Shape([28, 28, 1])), weights: w)
+    },
+    Misuse("dense weights of another K", names: "weights") {
+      let w = try $0.parameter("w", shape: Shape([9, 10]), .zeros)
+      _ = try $0.dense($0.input("x", shape: Shape([8])), weights: w)
+    },
+    Misuse("a dense bias of another N", names: "bias") {
+      let w = try $0.parameter("w", shape: Shape([8, 10]), .zeros)
+      let b = try $0.parameter("b", shape: Shape([8]), .zeros)
+      _ = try $0.dense($0.input("x", shape: Shape([8])), weights: w, bias: b)
+    },
+    Misuse("a dense layer on bytes", names: "input") {
+      let w = try $0.parameter("w", shape: Shape([8, 10]), .zeros)
+      _ = try $0.dense($0.input("x", .uint8, shape: Shape([8])), weights: w)
+    },
+    Misuse("a kernel larger than the image", names: "kernel") {
+      let w = try $0.parameter("w", shape: Shape([5, 5, 1, 2]), .zeros)
+      _ = try $0.conv2d($0.input("x", shape: Shape([4, 9, 1])), weights: w)
+    },
+    Misuse("weights of other channels", names: "weights") {
+      let w = try $0.parameter("w", shape: Shape([3, 3, 2, 2]), .zeros)
+      _ = try $0.conv2d($0.input("x", shape: Shape([9, 9, 1])), weights: w)
+    },
+    Misuse("stride 0", names: "stride") {
+      let w = try $0.parameter("w", shape: Shape([3, 3, 1, 2]), .zeros)
+      _ = try $0.conv2d($0.input("x", shape: Shape([9, 9, 1])), weights: w, stride: 0)
+    },
+    Misuse("negative padding", names: "padding") {
+      let w = try $0.parameter("w", shape: Shape([3, 3, 1, 2]), .zeros)
+      _ = try $0.conv2d(
+        $0.input("x", shape: Shape([9, 9, 1])), weights: w, padding: .symmetric(-1))
+    },
+    Misuse("padding as large as the kernel", names: "padding") {
+      _ = try $0.averagePool2D(
+        $0.input("x", shape: Shape([9, 9, 1])), size: 2, padding: .symmetric(2))
+    },
+    Misuse("pooling by nothing", names: "kernel") {
+      _ = try $0.maxPool2D($0.input("x", shape: Shape([9, 9, 1])), size: 0)
+    },
+    Misuse("a pool without pixels", names: "kernel") {
+      _ = try $0.maxPool2D($0.input("x", shape: Shape([1, 9, 1])), size: 2)
+    },
+    Misuse("a pool larger than its taps can say", names: "size") {
+      _ = try $0.maxPool2D($0.input("x", shape: Shape([300, 300, 1])), size: 300)
+    },
+    Misuse("pooling a vector", names: "input") {
+      _ = try $0.maxPool2D($0.input("x", shape: Shape([9])), size: 2)
+    },
+    Misuse("dropout of everything", names: "rate") {
+      _ = try $0.dropout($0.input("x", shape: Shape([9])), rate: 1)
+    },
+    Misuse("dropout of not a number", names: "rate") {
+      _ = try $0.dropout($0.input("x", shape: Shape([9])), rate: .nan)
+    },
+    Misuse("adding different shapes", names: "input") {
+      _ = try $0.add($0.input("x", shape: Shape([9])), $0.input("y", shape: Shape([8])))
+    },
+    Misuse("cross-entropy with float labels", names: "labels") {
+      _ = try $0.crossEntropy(
+        $0.input("x", shape: Shape([9])), labels: $0.input("y", shape: Shape([])))
+    },
+    Misuse("cross-entropy of images", names: "logits") {
+      _ = try $0.crossEntropy(
+        $0.input("x", shape: Shape([9, 2])), labels: $0.input("y", .int32, shape: Shape([])))
+    },
+    Misuse("squared error of different shapes", names: "targets") {
+      _ = try $0.meanSquaredError(
+        $0.input("x", shape: Shape([9])), targets: $0.input("y", shape: Shape([8])))
+    },
+    Misuse("normalising by other channels", names: "running_mean") {
+      let c = try $0.parameter("c", shape: Shape([4]), .ones)
+      let m = try $0.parameter("m", shape: Shape([3]), .ones)
+      _ = try $0.batchNormalization(
+        $0.input("x", shape: Shape([2, 2, 4])), scale: c, offset: c, runningMean: m,
+        runningVariance: c)
+    },
+    Misuse("converting halves", names: "input") {
+      _ = try $0.convert($0.input("x", .fp16, shape: Shape([9])))
+    },
+    Misuse("scaling by infinity", names: "scale") {
+      _ = try $0.convert($0.input("x", shape: Shape([9])), scale: .infinity)
+    },
+    Misuse("a name twice", names: "name") {
+      _ = try $0.input("x", shape: Shape([9]))
+      _ = try $0.parameter("x", shape: Shape([9]), .zeros)
+    },
+  ]
+
+  @Test(arguments: misuses)
+  func refusesMisuseWithTheField(_ misuse: Misuse) {
+    var graph = Graph()
+    let error = #expect(throws: RuntimeError.self) { try misuse.build(&graph) }
+    #expect(error?.field == misuse.field)
+  }
+
+  @Test func errorsSayWhereAndWhat() throws {
+    var graph = Graph()
+    let x = try graph.relu(graph.input("x", shape: Shape([28, 28, 1])))
+    let w = try graph.parameter("w", shape: Shape([784, 10]), .zeros)
+    let error = #expect(throws: RuntimeError.self) { try graph.dense(x, weights: w) }
+    #expect(error?.operation == "operation 1 (dense)")
+    #expect(
+      error?.description
+        == "operation 1 (dense).input: expected vectors, FP32 [batch, features]; "
+        + "came FP32 [batch, 28, 28, 1]: flatten images before a dense layer")
+  }
+
+  @Test func shapesOfWindows() throws {
+    var graph = Graph()
+    let x = try graph.input("x", shape: Shape([28, 27, 3]))
+    let w = try graph.parameter("w", shape: Shape([5, 3, 3, 8]), .zeros)
+    func shape(_ stride: Int, _ padding: Padding) throws -> [Int] {
+      let y = try graph.conv2d(x, weights: w, stride: stride, padding: padding)
+      return graph.type(of: y).shape.dimensions
+    }
+    #expect(try shape(1, .valid) == [24, 25, 8])
+    #expect(try shape(2, .valid) == [12, 13, 8])
+    #expect(try shape(1, .same) == [28, 27, 8])
+    #expect(try shape(3, .same) == [10, 9, 8])
+    #expect(try shape(1, .symmetric(1)) == [26, 27, 8])
+  }
+
+  @Test func activationsAreFusedForwardsAndBackwards() throws {
+    let network = try SmallNetwork()
+    var graph = network.graph
+    let targets = graph.parameters.filter(\.isTrainable).map(\.value)
+    let gradients = try graph.differentiate(network.loss, along: targets)
+    let fused = graph.fused(keeping: [network.loss] + gradients.compactMap { $0 })
+    let names = fused.nodes.map(\.operation.name)
+    #expect(gradients.count == targets.count)
+    #expect(!names.contains("relu"))
+    // Each conv's relu lies between it and a batch normalisation or a pool. What follows the batch
+    // normalisation cannot gate, so one gradient of a relu stands alone; so does none of the others'.
+    #expect(names.filter { $0 == "relu gradient" }.count == 2)
+    // The images' gradient is nobody's business.
+    #expect(names.filter { $0 == "conv2d input gradient" }.count == 1)
+  }
+
+  @Test func valuesThatAreReadElsewhereAreNotFusedAway() throws {
+    var run = GraphRun()
+    let isa = try InstructionSet.preferred(forced: nil)
+    let x = try run.input("x", Shape([1, 2]), [1, -1])
+    let w = try run.parameter("w", Shape([2, 2]), [1, 0, 0, 1])
+    let y = try run.graph.dense(x, weights: w)
+    let z = try run.graph.relu(y)
+    let sum = try run.graph.add(y, z)
+    #expect(try run.run([sum, y], batch: 1, instructionSet: isa).values == [[2, -1], [1, -1]])
+    #expect(try run.run([z], batch: 1, instructionSet: isa).values == [[1, 0]])
+  }
+
+  @Test func gradientsOfAValueUsedTwiceAreAdded() throws {
+    var run = GraphRun()
+    let isa = try InstructionSet.preferred(forced: nil)
+    let x = try run.input("x", Shape([1, 2]), [0.5, -0.25])
+    // y = tanh x + x, dy/dx = 2 - tanh² x
+    let y = try run.graph.add(run.graph.tanh(x), x)
+    let dx = try run.gradients(of: y, along: [1, 1], for: [x])
+    let values = try run.run(dx, batch: 1, instructionSet: isa).values[0]
+    #expect(deviation(values, from: [1.7864478, 1.9400148]) < 1e-5)
+  }
+
+  @Test func whatTheLossDoesNotDependOnHasNoGradient() throws {
+    var graph = Graph()
+    let x = try graph.input("x", shape: Shape([2]))
+    let t = try graph.input("t", shape: Shape([2]))
+    let w = try graph.parameter("w", shape: Shape([2, 2]), .ones)
+    let loss = try graph.meanSquaredError(x, targets: t)
+    #expect(try graph.differentiate(loss, along: [w]) == [nil])
+    #expect(throws: RuntimeError.self) { try graph.differentiate(x, along: [w]) }
+  }
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import Testing
+
+@testable import Runtime
+
+/// An operation enrolled in the gradient suite: how to build it from the tensors of its golden file.
+struct OperationCase: Sendable, CustomTestStringConvertible {
+  let golden: String
+  /// Names in the golden file of the parameters that the operation takes after x.
+  let parameters: [String]
+  let build: @Sendable (inout Graph, Graph.Value, [Graph.Value]) throws -> Graph.Value
+
+  var testDescription: String { golden }
+
+  init(
+    _ golden: String, parameters: [String] = [],
+    _ build: @escaping @Sendable (inout Graph, Graph.Value, [Graph.Value]) throws -> Graph.Value
+  ) {
+    self.golden = golden
+    self.parameters = parameters
+    self.build = build
+  }
+
+  static func conv2d(_ golden: String, stride: Int = 1, _ padding: Padding) -> OperationCase {
+    OperationCase(golden, parameters: ["weights", "bias"]) { graph, x, p in
+      try graph.conv2d(x, weights: p[0], bias: p[1], stride: stride, padding: padding)
+    }
+  }
+
+  static let all: [OperationCase] = [
+    .conv2d("conv2d-valid", .valid),
+    .conv2d("conv2d-same-stride2", stride: 2, .same),
+    .conv2d("conv2d-symmetric", .symmetric(2)),
+    .conv2d("conv2d-one-channel", .valid),
+    OperationCase("dense", parameters: ["weights", "bias"]) { graph, x, p in
+      try graph.dense(x, weights: p[0], bias: p[1])
+    },
+    OperationCase("max-pool") { graph, x, _ in try graph.maxPool2D(x, size: 2) },
+    OperationCase("max-pool-overlapping") { graph, x, _ in
+      try graph.maxPool2D(x, size: 3, stride: 2, padding: .symmetric(1))
+    },
+    OperationCase("average-pool") { graph, x, _ in try graph.averagePool2D(x, size: 2) },
+    OperationCase("average-pool-padded") { graph, x, _ in
+      try graph.averagePool2D(x, size: 3, stride: 2, padding: .symmetric(1))
+    },
+    OperationCase("relu") { graph, x, _ in try graph.relu(x) },
+    OperationCase("sigmoid") { graph, x, _ in try graph.sigmoid(x) },
+    OperationCase("tanh") { graph, x, _ in try graph.tanh(x) },
+    OperationCase("softmax") { graph, x, _ in try graph.softmax(x) },
+    OperationCase("batch-norm", parameters: ["scale", "offset"]) { graph, x, p in
+      let channels = graph.type(of: p[0]).shape
+      let mean = try graph.parameter("mean", shape: channels, .zeros, isTrainable: false)
+      let variance = try graph.parameter("variance", shape: channels, .ones, isTrainable: false)
+      return try graph.batchNormalization(
+        x, scale: p[0], offset: p[1], runningMean: mean, runningVariance: variance)
+    },
+  ]
+}
