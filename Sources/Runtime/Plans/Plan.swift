@@ -71,14 +71,15 @@ public final class Plan: Sendable {
       else { continue }
       let byteCount = try entry.shape.byteCount(of: .fp32)
       copies.append((offset, end, byteCount))
-      storages[buffer.index] = .resident(offset: end)
+      for index in storages.indices where storages[index] == .parameter(offset: offset) {
+        storages[index] = .resident(offset: end)
+      }
       end += try MemoryPlanner.padded(byteCount)
     }
     let memory = try AlignedMemory(byteCount: end)
     for copy in copies {
       (memory.base + copy.to).copyMemory(
-        from: parameters.memory.base + copy.from * MemoryLayout<Float>.stride,
-        byteCount: copy.byteCount)
+        from: parameters.memory.floats + copy.from, byteCount: copy.byteCount)
     }
     let scratch = try ProgramMemory(
       live.prologueOnly, workers: 1, resident: memory, parameters: parameters.memory,

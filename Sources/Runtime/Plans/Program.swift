@@ -49,13 +49,13 @@ struct Step: Sendable {
 
 /// Where a buffer lies.
 enum Storage: Sendable, Hashable {
-  /// In the arena of a run, shared with buffers that live at other times.
+  /// In the arena of a run, at this byte, shared with buffers that live at other times.
   case arena(offset: Int)
-  /// In memory made with the program: packed weights.
+  /// In memory made with the program, at this byte: packed weights.
   case resident(offset: Int)
-  /// In the parameters, at this element.
+  /// In the parameters, at this float.
   case parameter(offset: Int)
-  /// In the gradients, which are laid out as the parameters.
+  /// In the gradients, at this float: they are laid out as the parameters.
   case gradient(offset: Int)
   /// In the caller's memory.
   case input(index: Int)
@@ -109,8 +109,9 @@ final class ProgramMemory {
       switch storage {
       case .arena(let offset): pointer = arena.base + offset
       case .resident(let offset): pointer = resident.base + offset
-      case .parameter(let offset): pointer = parameters.base + offset
-      case .gradient(let offset): pointer = (gradients ?? arena).base + offset
+      case .parameter(let offset): pointer = UnsafeMutableRawPointer(parameters.floats + offset)
+      case .gradient(let offset):
+        pointer = UnsafeMutableRawPointer((gradients ?? arena).floats + offset)
       case .input(let input):
         pointer = arena.base
         inputBuffers.append((index, input))

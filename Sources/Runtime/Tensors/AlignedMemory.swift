@@ -39,3 +39,12 @@ final class AlignedMemory: @unchecked Sendable {
 
   var bytes: UnsafeMutableRawBufferPointer { .init(start: base, count: byteCount) }
 }
+
+extension AlignedMemory {
+  /// Zeroed floats.
+  static func floats(_ count: Int) throws(RuntimeError) -> AlignedMemory {
+    try AlignedMemory(byteCount: try Shape([count]).byteCount(of: .fp32))
+  }
+
+  var floats: UnsafeMutablePointer<Float> { base.assumingMemoryBound(to: Float.self) }
+}

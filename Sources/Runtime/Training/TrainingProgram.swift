@@ -48,15 +48,6 @@ struct TrainingProgram {
   }
 }
 
-extension AlignedMemory {
-  /// Zeroed floats.
-  static func floats(_ count: Int) throws(RuntimeError) -> AlignedMemory {
-    try AlignedMemory(byteCount: try Shape([count]).byteCount(of: .fp32))
-  }
-
-  var floats: UnsafeMutablePointer<Float> { base.assumingMemoryBound(to: Float.self) }
-}
-
 extension ProgramBuilder {
   /// Adds a step that copies a gradient to where the optimizer reads it.
   mutating func copy(_ value: Graph.Value, to destination: Buffer) throws(RuntimeError) {

@@ -154,8 +154,7 @@ struct GraphTests {
     let names = fused.nodes.map(\.operation.name)
     #expect(gradients.count == targets.count)
     #expect(!names.contains("relu"))
-    // Each conv's relu lies between it and a batch normalisation or a pool. What follows the batch
-    // normalisation cannot gate, so one gradient of a relu stands alone; so does none of the others'.
+    // Of three, the one before the pool is fused; a batch normalisation and a dropout follow the others.
     #expect(names.filter { $0 == "relu gradient" }.count == 2)
     // The images' gradient is nobody's business.
     #expect(names.filter { $0 == "conv2d input gradient" }.count == 1)
