@@ -10,10 +10,10 @@ public import Store
 /// Order at the start of a server: `loadPlugins`, then load the store's deployments, `register`,
 /// start listening, `startJobs`. At its end: stop listening, `shutdown`.
 public final class ControlPlane: Sendable {
-  private let datasets: DataSetService
-  private let jobService: JobService
-  private let models: ModelService
-  private let plugins: PluginService
+  let datasets: DataSetService
+  let jobService: JobService
+  let models: ModelService
+  let plugins: PluginService
   private let jobs: JobManager
 
   /// Connects the parts; does nothing yet.
@@ -40,7 +40,8 @@ public final class ControlPlane: Sendable {
       configuration: configuration, store: store, launcher: launcher, publisher: publisher,
       now: now, log: log)
     datasets = DataSetService(configuration: configuration, store: store, now: now, log: log)
-    jobService = JobService(store: store, plugins: plugins, jobs: jobs, now: now)
+    jobService = JobService(
+      configuration: configuration, store: store, plugins: plugins, jobs: jobs, now: now)
     models = ModelService(
       store: store, plugins: plugins, publisher: publisher, server: server,
       deployments: KeyedQueue(), now: now, log: log)

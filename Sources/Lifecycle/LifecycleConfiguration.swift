@@ -16,6 +16,10 @@ public struct LifecycleConfiguration: Sendable {
   public var maxDataSetByteCount = 16 << 30
   /// The largest plugin, in bytes.
   public var maxPluginByteCount = 256 << 20
+  /// What a training may take by its plugin's estimate, in bytes.
+  public var maxTrainingByteCount = 16 << 30
+  /// What a loaded model may take by its plugin's estimate, in bytes.
+  public var maxModelByteCount = 4 << 30
   /// Whether a plugin that nobody has signed may be loaded into the server.
   ///
   /// A plugin is code that runs with the server's rights.

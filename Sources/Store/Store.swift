@@ -52,11 +52,12 @@ public final class Store: Sendable {
     database = try MetadataDatabase(path: "\(path)/massif.sqlite")
   }
 
-  /// Closes the database.
+  /// Closes the database and lets others open the store.
   ///
   /// Using the store afterwards fails.
   public func close() throws(StoreError) {
     try database.close()
+    lock.release()
   }
 
   /// The directory of a job, which is made if need be.
@@ -100,5 +101,9 @@ private final class StoreLock: Sendable {
 
   deinit {
     Glibc.close(descriptor)
+  }
+
+  func release() {
+    flock(descriptor, LOCK_UN)
   }
 }

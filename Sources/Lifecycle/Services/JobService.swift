@@ -3,10 +3,12 @@ import FoundationEssentials
 import MassifAPI
 import ModelPlugins
 import RPCServer
+import RPCTransport
 import Store
 
 /// `massif.v1.Jobs`: submit, list, get, watch, cancel.
 struct JobService: Sendable {
+  let configuration: LifecycleConfiguration
   let store: Store
   let plugins: PluginRegistry
   let jobs: JobManager
@@ -116,8 +118,11 @@ struct JobService: Sendable {
         "specification.plugin", "expected a plugin that trains; \(pluginName) does not")
     }
     do {
-      try plugin.validate(
-        configuration: specification.configuration, dataset: DataSetDescription(record))
+      let description = try DataSetDescription(record)
+      try plugin.validate(configuration: specification.configuration, dataset: description)
+      try checkMemory(
+        try plugin.estimateMemory(
+          configuration: specification.configuration, dataset: description))
     } catch {
       throw RPCError(translating: error, field: "specification")
     }
@@ -126,6 +131,21 @@ struct JobService: Sendable {
       pluginDigest: Digest(hexadecimal: plugin.digest),
       configuration: specification.configuration, seed: specification.seed,
       threads: Int(specification.threads))
+  }
+
+  /// A few numbers in a configuration can ask for any amount of memory.
+  private func checkMemory(_ estimate: MemoryEstimate) throws(RPCError) {
+    let demands = [
+      ("training", estimate.trainingByteCount, configuration.maxTrainingByteCount),
+      ("serving", estimate.inferenceByteCount, configuration.maxModelByteCount),
+    ]
+    for (what, count, limit) in demands where count > limit {
+      let bound = "at most \(limit) bytes for \(what)"
+      throw RPCError(
+        .resourceExhausted,
+        "specification.configuration: expected a model of \(bound), came one of \(count)",
+        details: [.quotaFailure([QuotaViolation(subject: "memory", description: bound)])])
+    }
   }
 
   /// The runtime's own bound.

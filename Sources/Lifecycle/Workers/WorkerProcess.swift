@@ -64,7 +64,7 @@ final class WorkerProcess: Worker {
   func kill() {
     isReaped.withLock { isReaped in
       guard !isReaped else { return }
-      Glibc.kill(identifier, SIGKILL)
+      killGroup()
     }
   }
 
@@ -74,11 +74,17 @@ final class WorkerProcess: Worker {
     while waitid(P_PID, id_t(identifier), &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
     return isReaped.withLock { isReaped in
       isReaped = true
+      killGroup()
       var status: Int32 = 0
       while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
       // wait(2): the low seven bits are the signal, or zero after an ordinary end.
       let signal = status & 0x7f
       return signal == 0 ? .exited(status: status >> 8 & 0xff) : .signalled(signal)
     }
+  }
+
+  /// Ends the worker and whatever a plugin in it has started; the group has the leader's number.
+  private func killGroup() {
+    Glibc.kill(-identifier, SIGKILL)
   }
 }

@@ -124,6 +124,8 @@ import Testing
     let fixture = try StoreFixture()
     let error = #expect(throws: StoreError.self) { try Store.open(directory: fixture.path) }
     #expect(error?.code == .failedPrecondition)
+    try fixture.store.close()
+    _ = try Store.open(directory: fixture.path)
   }
 
   @Test func refusesANewerStore() throws {
