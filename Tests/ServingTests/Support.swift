@@ -165,7 +165,7 @@ final class IdentityModel: InferenceModel {
     }
 
     func execute(rows: Int, isCancelled: @escaping @Sendable () -> Bool) throws(PluginError) {
-      model.gate?.pass()
+      model.gate?.wait()
       model.batches.withLock { $0.append(rows) }
       if let bytes = tensors[0]?.bytes, let error = model.refusal?(bytes) { throw error }
     }
@@ -212,7 +212,8 @@ final class Gate: @unchecked Sendable {
     for await _ in arrivals { return }
   }
 
-  fileprivate func pass() {
+  /// Waits to be let through.
+  func wait() {
     continuation.yield()
     while sem_wait(semaphore) != 0 {}
   }
