@@ -84,13 +84,14 @@ public final class Recorder<Event: Sendable>: Sendable {
     }
     try await withTaskCancellationHandler {
       try await withCheckedThrowingContinuation { continuation in
-        let waits = state.withLock { state -> Bool in
+        let result = state.withLock { state -> Result<Void, any Error>? in
           // Under the lock, so that neither an event nor a cancellation can slip in between.
-          guard !condition(state.events), !Task.isCancelled else { return false }
+          if condition(state.events) { return .success(()) }
+          if Task.isCancelled { return .failure(CancellationError()) }
           state.waiters.append(Waiter(id: id, condition: condition, continuation: continuation))
-          return true
+          return nil
         }
-        if !waits { continuation.resume() }
+        if let result { continuation.resume(with: result) }
       }
     } onCancel: {
       let waiter = state.withLock { state -> Waiter? in

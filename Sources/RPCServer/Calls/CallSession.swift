@@ -41,6 +41,8 @@ final class CallSession: @unchecked Sendable {
   private let serial: UInt64
   // SAFETY: of the loop alone.
   private var callCount: UInt64 = 0
+  private var subscriptions: [UInt64: ControlPlaneCall] = [:]
+  private var isDraining = false
 
   init(
     _ principal: Principal, _ account: QuotaAccount, _ pipeline: CallPipeline, serial: UInt64,
@@ -57,6 +59,23 @@ final class CallSession: @unchecked Sendable {
   func nextCallNumber() -> UInt64 {
     callCount += 1
     return callCount
+  }
+
+  /// Keeps a call that is to be ended when the server shuts down.
+  func add(subscription call: ControlPlaneCall) {
+    if isDraining { call.serverIsDraining() } else { subscriptions[call.number] = call }
+  }
+
+  func remove(subscription call: ControlPlaneCall) {
+    subscriptions[call.number] = nil
+  }
+
+  /// Ends the calls that would not end by themselves.
+  func drain() {
+    isDraining = true
+    let calls = subscriptions.values
+    subscriptions = [:]
+    for call in calls { call.serverIsDraining() }
   }
 
   /// A name for one of the session's calls that no other call has.

@@ -38,6 +38,7 @@ final class ControlPlaneCall: Call, @unchecked Sendable {
       }
     case .dataPlane, .unary, .serverStreaming: break
     }
+    if method.kind == .subscription { session.add(subscription: self) }
   }
 
   private func makeRequests() -> RequestQueue {
@@ -133,6 +134,7 @@ final class ControlPlaneCall: Call, @unchecked Sendable {
   private func endOnce() {
     guard !hasEnded else { return }
     hasEnded = true
+    if method.kind == .subscription { session.remove(subscription: self) }
     end()
   }
 
@@ -146,6 +148,11 @@ final class ControlPlaneCall: Call, @unchecked Sendable {
     let status = RPCError.deadlineExceeded.status
     abandon(status)
     finish(status)
+  }
+
+  /// The server shuts down and does not wait for this call.
+  func serverIsDraining() {
+    refuse(.unavailable("the server is shutting down; ask again", retryAfter: .seconds(1)))
   }
 
   private func refuse(_ error: RPCError) {

@@ -51,11 +51,16 @@ public struct Router: Sendable {
   }
 
   /// Adds a method with one request and any number of responses.
+  ///
+  /// - Parameter isSubscription: the call only tells of changes and has no end of its own, so a
+  ///   server that shuts down does not wait for it but ends it, as UNAVAILABLE.
   public mutating func register(
     serverStreaming name: MethodName, requires permission: Permission, maxMessageSize: Int? = nil,
-    handler: @escaping ServerStreamingHandler
+    isSubscription: Bool = false, handler: @escaping ServerStreamingHandler
   ) {
-    add(name, .serverStreaming, permission, maxMessageSize, .serverStreaming(handler))
+    add(
+      name, isSubscription ? .subscription : .serverStreaming, permission, maxMessageSize,
+      .serverStreaming(handler))
   }
 
   /// Adds a method with any number of requests and one response.
@@ -93,6 +98,8 @@ public struct MethodDescription: Sendable, Hashable {
     case dataPlane
     case unary
     case serverStreaming
+    /// Server-streaming, without an end of its own.
+    case subscription
     case clientStreaming
     case bidirectional
   }

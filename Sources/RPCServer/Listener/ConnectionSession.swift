@@ -41,7 +41,12 @@ final class ConnectionSession: @unchecked Sendable {
   /// Lets the open calls finish and closes.
   ///
   /// Any thread.
-  func drain() { loop.execute { self.connection?.drain() } }
+  func drain() {
+    loop.execute {
+      self.connection?.drain()
+      if case .success(let session) = self.calls { session.drain() }
+    }
+  }
 
   /// Closes now; open calls are cancelled.
   ///
@@ -88,7 +93,7 @@ extension ConnectionSession: ServerConnectionDelegate {
         let call = ControlPlaneCall(session, route, stream, head)
         try call.begin()
         call.open()
-        return call
+        return call.status == nil ? call : nil
       }
       let call = StreamUnaryCall(session, route, handler, stream, head)
       try call.begin()

@@ -43,14 +43,20 @@ struct EndOfCallTests {
     return call
   }
 
+  /// Deadlines to try in turn: a busy machine may let the first pass before the handler is reached.
+  private static let timeouts: [Duration] = [.milliseconds(100), .seconds(1), .seconds(10)]
+
   @Test(arguments: ["/t.S/Unary", "/t.S/Letters", "/t.S/Each", "/t.S/Wait"])
   func deadlineCancelsTheHandlersTask(path: String) async throws {
     let gate = Gate()
     try await LoopbackServer.run(Self.gated(gate, HeldCalls())) { fixture in
       let client = try await fixture.connect()
-      let call = try await Self.begin(client, path, timeout: .milliseconds(300))
-      #expect(await call.outcome().status.code == .deadlineExceeded)
-      try await gate.events.wait { $0 == [.entered, .cancelled] }
+      for timeout in Self.timeouts where gate.events.events.isEmpty {
+        let call = try await Self.begin(client, path, timeout: timeout)
+        #expect(await call.outcome().status.code == .deadlineExceeded)
+      }
+      let events = try await gate.events.wait { $0.contains(.cancelled) }
+      #expect(!events.contains(.left))
       let ended = try await fixture.ended.wait(count: 1)
       // Whichever end noticed first: the client resets the call at its own deadline.
       #expect([.deadlineExceeded, .cancelled].contains(ended[0].code))
@@ -88,11 +94,12 @@ struct EndOfCallTests {
     let held = HeldCalls()
     try await LoopbackServer.run(Self.gated(Gate(), held)) { fixture in
       let client = try await fixture.connect()
-      let failed = await client.failure("/t.S/Held", timeout: .milliseconds(300))
-      #expect(failed.status.code == .deadlineExceeded)
+      for timeout in Self.timeouts where held.calls.events.isEmpty {
+        let failed = await client.failure("/t.S/Held", timeout: timeout)
+        #expect(failed.status.code == .deadlineExceeded)
+      }
       let call = try await held.calls.wait(count: 1)[0]
       #expect(call.isCancelled)
-      #expect(fixture.ended.events.isEmpty)
       call.succeed(OutgoingMessage("too late".utf8))
       let ended = try await fixture.ended.wait(count: 1)
       #expect([.deadlineExceeded, .cancelled].contains(ended[0].code))

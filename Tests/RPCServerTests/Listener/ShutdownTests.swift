@@ -98,6 +98,28 @@ struct ShutdownTests {
     }
   }
 
+  @Test func subscriptionsAreEndedAndNotWaitedFor() async throws {
+    let gate = Gate()
+    var router = Router.echo
+    router.register(serverStreaming: "/t.S/Watch", requires: .read, isSubscription: true) {
+      _, _, responses in
+      try await responses.write(OutgoingMessage("now".utf8))
+      try await gate.pass()
+    }
+    try await LoopbackServer.run(router) { fixture in
+      let call = try await fixture.connect().call(CallHead(path: "/t.S/Watch"))
+      try await call.send(OutgoingMessage(head: nil))
+      call.finishSending()
+      #expect(try await call.next()?.text == "now")
+      try await gate.events.wait(count: 1)
+      await fixture.server.shutdown(grace: .seconds(50))
+      let status = await call.outcome().status
+      #expect(status.code == .unavailable)
+      #expect(!status.details.isEmpty)
+      try await gate.events.wait { $0 == [.entered, .cancelled] }
+    }
+  }
+
   @Test func idleServerStopsAtOnceAndTwice() async throws {
     try await LoopbackServer.run(.echo) { fixture in
       let client = try await fixture.connect()
