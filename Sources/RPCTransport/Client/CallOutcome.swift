@@ -8,7 +8,9 @@ public struct CallHead: Sendable {
   /// The custom headers.
   public var metadata: Metadata
   /// How long the client waits; sent as `grpc-timeout`, and the call ends with DEADLINE_EXCEEDED
-  /// when it has passed. Nil waits for ever.
+  /// when it has passed.
+  ///
+  /// Nil waits for ever.
   public var timeout: Duration?
   /// The longest message that is accepted, in bytes; nil for the connection's own limit.
   public var maxMessageSize: Int?

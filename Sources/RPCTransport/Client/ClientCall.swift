@@ -2,7 +2,9 @@
 internal import Synchronization
 
 extension ClientConnection {
-  /// Begins a streaming call, of any of the three kinds. Any thread.
+  /// Begins a streaming call, of any of the three kinds.
+  ///
+  /// Any thread.
   public func call(_ head: CallHead) -> ClientCall {
     let call = ClientCall(loop: loop)
     if !loop.execute({ [self] in call.start(self, head) }) {
@@ -13,7 +15,9 @@ extension ClientConnection {
 }
 
 /// A streaming call: messages are sent with ``send(_:)`` and read from ``messages``, both with
-/// back-pressure. Usable from any thread or task; one task at a time reads.
+/// back-pressure.
+///
+/// Usable from any thread or task; one task at a time reads.
 ///
 /// Cancelling a task that waits in it resets the call. A call that is not read to its end is to be
 /// cancelled with ``cancel()``.

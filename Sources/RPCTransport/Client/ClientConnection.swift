@@ -10,7 +10,9 @@ public protocol ClientConnectionDelegate: AnyObject, Sendable {
   func connectionClosed(_ connection: ClientConnection, reason: TransportError)
 }
 
-/// A connection to a server. Calls may be made from any thread or task.
+/// A connection to a server.
+///
+/// Calls may be made from any thread or task.
 ///
 /// The loop keeps it until it is closed, so who opens one closes it, with ``shutDown()`` or
 /// ``close()``.
@@ -65,7 +67,9 @@ public final class ClientConnection: @unchecked Sendable {
     self.delegate = delegate
   }
 
-  /// Takes over a connected socket. Loop only.
+  /// Takes over a connected socket.
+  ///
+  /// Loop only.
   func open(
     descriptor: Int32, tls: TLSContext, serverName: String, configuration: ConnectionConfiguration,
     _ opened: @escaping (Result<ClientConnection, TransportError>) -> Void
@@ -87,15 +91,21 @@ public final class ClientConnection: @unchecked Sendable {
     opened?(result)
   }
 
-  /// Whether calls can be made now. Any thread.
+  /// Whether calls can be made now.
+  ///
+  /// Any thread.
   public var state: State {
     State(rawValue: stateValue.load(ordering: .acquiring)) ?? .closed
   }
 
-  /// Calls that are open. Any thread.
+  /// Calls that are open.
+  ///
+  /// Any thread.
   public var openCalls: Int { openCallCount.load(ordering: .relaxed) }
 
-  /// Begins a call. Loop only.
+  /// Begins a call.
+  ///
+  /// Loop only.
   ///
   /// Calls beyond what the server takes at once wait for their turn. Where the connection takes no
   /// more, the handler is told so, as not processed, before this returns.
@@ -114,7 +124,9 @@ public final class ClientConnection: @unchecked Sendable {
     return stream
   }
 
-  /// Takes no more calls, lets the open ones finish and closes. Any thread.
+  /// Takes no more calls, lets the open ones finish and closes.
+  ///
+  /// Any thread.
   public func shutDown() {
     loop.execute { [self] in
       guard state == .ready else { return }
@@ -123,7 +135,9 @@ public final class ClientConnection: @unchecked Sendable {
     }
   }
 
-  /// Closes at once; open calls end with UNAVAILABLE. Any thread.
+  /// Closes at once; open calls end with UNAVAILABLE.
+  ///
+  /// Any thread.
   public func close() {
     loop.execute { [self] in
       connection?.close(

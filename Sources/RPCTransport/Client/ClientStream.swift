@@ -13,7 +13,9 @@ public protocol ClientStreamHandler: AnyObject {
   func finished(_ outcome: CallOutcome)
 }
 
-/// The client's end of one call. Loop only.
+/// The client's end of one call.
+///
+/// Loop only.
 public final class ClientStream: MessageStream {
   private var handler: (any ClientStreamHandler)?
   private var hasInitialHeaders = false

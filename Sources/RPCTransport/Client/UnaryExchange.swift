@@ -11,7 +11,9 @@ public struct UnaryResponse: Sendable {
 }
 
 extension ClientConnection {
-  /// Makes a unary call and waits for its answer. Cancelling the task resets the call.
+  /// Makes a unary call and waits for its answer.
+  ///
+  /// Cancelling the task resets the call.
   ///
   /// - Throws: how the call ended, where not with OK and one message.
   public func unary(
@@ -41,7 +43,9 @@ extension CallError {
   }
 }
 
-/// One unary call, from a task to the loop and back. All state is of the loop's thread.
+/// One unary call, from a task to the loop and back.
+///
+/// All state is of the loop's thread.
 private final class UnaryExchange: ClientStreamHandler, @unchecked Sendable {
   private var continuation: CheckedContinuation<Result<UnaryResponse, CallError>, Never>?
   private var stream: ClientStream?

@@ -88,7 +88,9 @@ public final class EventLoop: @unchecked Sendable {
     threadID.load(ordering: .relaxed) == UInt(pthread_self())
   }
 
-  /// Runs `body` on the loop, in the order of the calls. Any thread; never waits.
+  /// Runs `body` on the loop, in the order of the calls.
+  ///
+  /// Any thread; never waits.
   ///
   /// Many calls wake the loop once.
   ///
@@ -104,7 +106,9 @@ public final class EventLoop: @unchecked Sendable {
     return waiting != nil
   }
 
-  /// Runs `body` on the loop after a time, unless the timer is cancelled first. Loop only.
+  /// Runs `body` on the loop after a time, unless the timer is cancelled first.
+  ///
+  /// Loop only.
   @discardableResult
   public func schedule(after delay: Duration, _ body: @escaping () -> Void) -> LoopTimer {
     assertCurrent()
@@ -114,14 +118,18 @@ public final class EventLoop: @unchecked Sendable {
     return timer
   }
 
-  /// Ends the thread after its present turn; connections still open are closed. Any thread.
+  /// Ends the thread after its present turn; connections still open are closed.
+  ///
+  /// Any thread.
   public func stop() {
     execute { [self] in stopping = true }
   }
 
   // MARK: Sources
 
-  /// Watches a descriptor, for reading at first. Returns the registration's index.
+  /// Watches a descriptor, for reading at first.
+  ///
+  /// Returns the registration's index.
   func register(_ source: any Source, descriptor: Int32) throws(TransportError) -> Int {
     assertCurrent()
     let index = freeRegistrations.popLast() ?? registrations.count
@@ -159,7 +167,9 @@ public final class EventLoop: @unchecked Sendable {
     UInt64(registrations[index].generation) << 32 | UInt64(UInt32(truncatingIfNeeded: index))
   }
 
-  /// Calls `turnEnded()` once when this turn ends. The caller sees to it that it asks only once.
+  /// Calls `turnEnded()` once when this turn ends.
+  ///
+  /// The caller sees to it that it asks only once.
   func atTurnEnd(_ object: any TurnEnd) {
     assertCurrent()
     turnEnds.append(object)

@@ -21,7 +21,9 @@ public final class ListeningSocket: @unchecked Sendable {
   /// How long accepting rests when the process is out of descriptors; the kernel keeps the waiting.
   private static let exhaustedPause = Duration.milliseconds(100)
 
-  /// Binds an address and listens; accepting begins with ``start(_:)``. Any thread.
+  /// Binds an address and listens; accepting begins with ``start(_:)``.
+  ///
+  /// Any thread.
   ///
   /// - Throws: `.system` where the address cannot be bound.
   public init(
@@ -53,7 +55,9 @@ public final class ListeningSocket: @unchecked Sendable {
 
   deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
 
-  /// Accepts from now on; `accepted` is called on the loop for each connection. Any thread.
+  /// Accepts from now on; `accepted` is called on the loop for each connection.
+  ///
+  /// Any thread.
   public func start(_ accepted: @escaping @Sendable (Socket) -> Void) {
     loop.execute { [self] in
       guard descriptor >= 0, registration == nil else { return }
@@ -62,7 +66,9 @@ public final class ListeningSocket: @unchecked Sendable {
     }
   }
 
-  /// Stops listening and closes the socket; connections that were accepted stay. Any thread.
+  /// Stops listening and closes the socket; connections that were accepted stay.
+  ///
+  /// Any thread.
   public func close() {
     loop.execute { [self] in closeNow() }
   }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Something that is to happen on a loop at a time, and can be called off until then. Loop only.
+/// Something that is to happen on a loop at a time, and can be called off until then.
+///
+/// Loop only.
 public final class LoopTimer {
   let deadline: ContinuousClock.Instant
   private unowned let loop: EventLoop

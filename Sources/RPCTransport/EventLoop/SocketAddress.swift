@@ -23,7 +23,9 @@ public struct SocketAddress: Sendable, CustomStringConvertible {
     self = first
   }
 
-  /// The addresses of a host, by name or number. Waits for the resolver where it is a name.
+  /// The addresses of a host, by name or number.
+  ///
+  /// Waits for the resolver where it is a name.
   static func lookUp(
     host: String, port: Int, numericOnly: Bool
   ) throws(TransportError) -> [SocketAddress] {

@@ -24,7 +24,9 @@ struct HeaderBlock {
     close(start, nameCount: name.utf8CodeUnitCount)
   }
 
-  /// Adds custom metadata. Reserved names, which only received metadata can hold, are left out.
+  /// Adds custom metadata.
+  ///
+  /// Reserved names, which only received metadata can hold, are left out.
   mutating func add(_ metadata: Metadata) {
     for entry in metadata where !Metadata.isReserved(entry.key) {
       let start = bytes.count

@@ -12,7 +12,9 @@ enum HeaderFields {
       || rest.starts(with: "+proto;")
   }
 
-  /// Adds a custom field. False where a `-bin` value is not base64.
+  /// Adds a custom field.
+  ///
+  /// False where a `-bin` value is not base64.
   static func append(
     name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer, to metadata: inout Metadata
   ) -> Bool {

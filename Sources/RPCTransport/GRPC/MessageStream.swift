@@ -44,7 +44,9 @@ public class MessageStream {
 
   // MARK: Reading
 
-  /// Stops handing messages on. What arrives meanwhile is bounded by HTTP/2 flow control.
+  /// Stops handing messages on.
+  ///
+  /// What arrives meanwhile is bounded by HTTP/2 flow control.
   public func pauseReading() { inbound.isPaused = true }
 
   /// Hands on what has waited, and the rest as it comes.
@@ -143,7 +145,9 @@ public class MessageStream {
 
   // MARK: Sending
 
-  /// Queues a message. Returns false where the caller should wait for `writable`.
+  /// Queues a message.
+  ///
+  /// Returns false where the caller should wait for `writable`.
   func enqueue(_ message: OutgoingMessage) -> Bool {
     guard let connection, !isSendingFinished else { return true }
     if outbound.byteCount == 0 { lastSent = connection.loop.now }
@@ -185,7 +189,9 @@ public class MessageStream {
     connection?.reset(self, code)
   }
 
-  /// The stream is gone. Releases what it holds and detaches it from its connection.
+  /// The stream is gone.
+  ///
+  /// Releases what it holds and detaches it from its connection.
   final func detach() {
     guard let connection else { return }
     connection.assemblingByteCount -= inbound.deframer.assemblingByteCount

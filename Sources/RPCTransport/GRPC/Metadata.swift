@@ -27,7 +27,9 @@ public struct Metadata: Sendable, Hashable {
   /// Makes empty metadata; allocates nothing.
   public init() {}
 
-  /// The first text value under a name, or nil. Linear in the number of entries.
+  /// The first text value under a name, or nil.
+  ///
+  /// Linear in the number of entries.
   public subscript(key: String) -> String? {
     for entry in entries where entry.key == key {
       if case .string(let text) = entry.value { return text }

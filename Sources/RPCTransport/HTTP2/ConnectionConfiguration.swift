@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The bounds of one connection, the same for either end. Each is checked before memory is taken.
+/// The bounds of one connection, the same for either end.
+///
+/// Each is checked before memory is taken.
 public struct ConnectionConfiguration: Sendable {
   /// Calls that may be open at once; more are refused, and clients wait.
   public var maxConcurrentStreams = 256
@@ -9,8 +11,9 @@ public struct ConnectionConfiguration: Sendable {
   /// The message limit of a call until ``MessageStream/maxMessageSize`` says otherwise: gRPC's
   /// customary one.
   public var maxMessageSize = 4 << 20
-  /// Messages of all calls that are being received, by their announced length. A call that would go
-  /// beyond it fails with RESOURCE_EXHAUSTED.
+  /// Messages of all calls that are being received, by their announced length.
+  ///
+  /// A call that would go beyond it fails with RESOURCE_EXHAUSTED.
   public var maxAssemblingByteCount = 256 << 20
   /// Bytes that one call may have under way before this end has read them.
   public var streamWindowByteCount = 4 << 20
@@ -34,8 +37,9 @@ public struct ConnectionConfiguration: Sendable {
   public var drainPingTimeout = Duration.seconds(5)
   /// How long a closed connection waits for the peer to read what was sent.
   public var lingerTimeout = Duration.seconds(2)
-  /// The connecting end only: how long it is silent before it pings, or nil for never. A ping that
-  /// is not answered within the same time closes the connection.
+  /// The connecting end only: how long it is silent before it pings, or nil for never.
+  ///
+  /// A ping that is not answered within the same time closes the connection.
   public var keepaliveInterval: Duration? = nil
 
   /// Makes a configuration with safe defaults.

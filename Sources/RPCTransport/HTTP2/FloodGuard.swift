@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Counts frames that cost the peer nothing and bring a call nowhere: empty DATA, PING, SETTINGS,
-/// PRIORITY. A bucket that refills with time, so that years of keepalive pings are no flood.
+/// PRIORITY.
+///
+/// A bucket that refills with time, so that years of keepalive pings are no flood.
 struct FloodGuard {
   /// A burst that no client of good will reaches; gRPC's bandwidth probes ping once a round trip.
   static let burst = 2_000.0
@@ -13,7 +15,9 @@ struct FloodGuard {
 
   init(now: ContinuousClock.Instant) { updated = now }
 
-  /// Counts a frame. Returns false where the peer has to go (RFC 9113 §10.5, ENHANCE_YOUR_CALM).
+  /// Counts a frame.
+  ///
+  /// Returns false where the peer has to go (RFC 9113 §10.5, ENHANCE_YOUR_CALM).
   mutating func admit(now: ContinuousClock.Instant) -> Bool {
     let elapsed = updated.duration(to: now).components
     let seconds = Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18

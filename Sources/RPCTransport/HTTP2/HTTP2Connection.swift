@@ -179,8 +179,9 @@ final class HTTP2Connection {
     }
   }
 
-  /// Sends records until none is left. False where the socket is full; writing goes on when it is
-  /// not any more.
+  /// Sends records until none is left.
+  ///
+  /// False where the socket is full; writing goes on when it is not any more.
   private func sendRecords() throws(TransportError) -> Bool {
     let queue = recordQueue
     while !queue.isEmpty {
@@ -218,7 +219,9 @@ final class HTTP2Connection {
 
   // MARK: The end
 
-  /// Closes at the end of the turn: streams that are open are lost. Also from inside a callback.
+  /// Closes at the end of the turn: streams that are open are lost.
+  ///
+  /// Also from inside a callback.
   func close(_ reason: TransportError) {
     guard phase != .closed, closeReason == nil else { return }
     closeReason = reason
@@ -231,8 +234,9 @@ final class HTTP2Connection {
     close(reason)
   }
 
-  /// Ends a connection that cannot be read any more. What says why, an alert or a GOAWAY, goes out
-  /// if the peer still listens.
+  /// Ends a connection that cannot be read any more.
+  ///
+  /// What says why, an alert or a GOAWAY, goes out if the peer still listens.
   private func fail(_ reason: TransportError) {
     guard reason.code != .connectionClosed else { return tearDown(reason) }
     flush()
@@ -276,7 +280,9 @@ final class HTTP2Connection {
     }
   }
 
-  /// Frees the sessions and tells everybody. Only from the top of an event or the end of a turn.
+  /// Frees the sessions and tells everybody.
+  ///
+  /// Only from the top of an event or the end of a turn.
   private func tearDown(_ reason: TransportError) {
     guard phase != .closed else { return }
     phase = .closed
@@ -341,8 +347,9 @@ final class HTTP2Connection {
     session?.consumeStream(count, stream: stream.streamID)
   }
 
-  /// Counts bytes of a paused stream. The other streams go on: the connection's window is given
-  /// back until too many bytes are held.
+  /// Counts bytes of a paused stream.
+  ///
+  /// The other streams go on: the connection's window is given back until too many bytes are held.
   func hold(_ count: Int) {
     heldByteCount += count
     if heldByteCount <= configuration.maxHeldByteCount {
@@ -388,7 +395,9 @@ final class HTTP2Connection {
     session?.attach(stream, id)
   }
 
-  /// Takes a header field. False where the peer has to go at once.
+  /// Takes a header field.
+  ///
+  /// False where the peer has to go at once.
   func receivedHeader(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool {
     headers.append(name: name, value: value)
     return headers.listByteCount

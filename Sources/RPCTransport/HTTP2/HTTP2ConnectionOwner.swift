@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The role's side of a connection: what a server and a client do differently. Loop only.
+/// The role's side of a connection: what a server and a client do differently.
+///
+/// Loop only.
 protocol HTTP2ConnectionOwner: AnyObject {
   /// The TLS handshake is done; HTTP/2 begins.
   func secured(peer: PeerCertificate?)

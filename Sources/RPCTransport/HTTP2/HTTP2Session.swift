@@ -123,7 +123,9 @@ final class HTTP2Session {
     nghttp2_session_set_stream_user_data(session, id, Unmanaged.passUnretained(stream).toOpaque())
   }
 
-  /// Opens a stream with a request. Returns its id, or a negative nghttp2 error.
+  /// Opens a stream with a request.
+  ///
+  /// Returns its id, or a negative nghttp2 error.
   func submitRequest(_ stream: MessageStream, _ block: inout HeaderBlock) -> Int32 {
     var provider = HTTP2Session.provider(stream)
     let user = Unmanaged.passUnretained(stream).toOpaque()

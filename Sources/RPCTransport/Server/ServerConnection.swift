@@ -25,7 +25,9 @@ extension ServerConnectionDelegate {
   public func connectionReady(_ connection: ServerConnection) {}
 }
 
-/// A client's connection, as the server holds it. Loop only.
+/// A client's connection, as the server holds it.
+///
+/// Loop only.
 ///
 /// The loop keeps it until it is closed.
 public final class ServerConnection {
@@ -42,7 +44,9 @@ public final class ServerConnection {
   private var isDraining = false
   private var drainTimer: LoopTimer?
 
-  /// Takes over an accepted socket, on `loop`. The delegate hears of it from now on.
+  /// Takes over an accepted socket, on `loop`.
+  ///
+  /// The delegate hears of it from now on.
   ///
   /// - Returns: the connection, or nil where the system has no means for one; the socket is closed
   ///   then.

@@ -22,7 +22,9 @@ extension ServerStreamHandler {
   public func failed(_ status: Status) { cancelled() }
 }
 
-/// The server's end of one call. Loop only.
+/// The server's end of one call.
+///
+/// Loop only.
 public final class ServerStream: MessageStream {
   /// Where the call is between its headers and its status.
   private enum Response {

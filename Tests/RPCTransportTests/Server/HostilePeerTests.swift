@@ -5,8 +5,9 @@ import Testing
 
 @testable import RPCTransport
 
-/// Peers that break HTTP/2, gRPC or good manners, said in raw bytes over TLS. After each, a client
-/// of good will is served by the same loop.
+/// Peers that break HTTP/2, gRPC or good manners, said in raw bytes over TLS.
+///
+/// After each, a client of good will is served by the same loop.
 @Suite struct HostilePeerTests {
   private let authority: TestAuthority
   private let server: TestServer

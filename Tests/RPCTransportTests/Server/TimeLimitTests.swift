@@ -4,8 +4,9 @@ import Testing
 
 @testable import RPCTransport
 
-/// Peers that are slow on purpose. The limits are short here, and the peers wait until the server
-/// has acted.
+/// Peers that are slow on purpose.
+///
+/// The limits are short here, and the peers wait until the server has acted.
 @Suite struct TimeLimitTests {
   private let authority: TestAuthority
   private let server: TestServer
