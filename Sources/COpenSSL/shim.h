@@ -20,8 +20,8 @@ static inline void co_ctx_set_read_ahead(SSL_CTX *context, size_t byte_count) {
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_default_read_buffer_len(context, byte_count);
 }
-static inline void co_ctx_set_groups(SSL_CTX *context, const char *groups) {
-  SSL_CTX_set1_groups_list(context, groups);
+static inline void co_ctx_disable_session_cache(SSL_CTX *context) {
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 }
 static inline void co_ctx_set_safe_options(SSL_CTX *context) {
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |

@@ -31,7 +31,7 @@ public struct ConnectionConfiguration: Sendable {
   public var handshakeTimeout = Duration.seconds(10)
   /// From the first byte of a header list to its last.
   public var headerTimeout = Duration.seconds(10)
-  /// How long a call with bytes to send may stand still because the peer does not read.
+  /// The accepting end only: how long an answer may stand still because the client does not read.
   public var stallTimeout = Duration.seconds(60)
   /// How long a draining connection waits for the peer's answer to a ping.
   public var drainPingTimeout = Duration.seconds(5)

@@ -479,8 +479,11 @@ final class HTTP2Connection {
       return terminate(
         NGHTTP2_ENHANCE_YOUR_CALM, TransportError(.timeout, "a header list took too long"))
     }
+    // A server's answer; a client's upload may wait for a server that paused, up to its deadline.
     for stream in streams
-    where stream.pendingByteCount > 0 && stream.lastSent + configuration.stallTimeout < now {
+    where role == .server && stream.pendingByteCount > 0
+      && stream.lastSent + configuration.stallTimeout < now
+    {
       stream.fail(Status(.unavailable, "the peer does not read what it asked for"))
       stream.reset(NGHTTP2_CANCEL.rawValue)
     }

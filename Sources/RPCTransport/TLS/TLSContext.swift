@@ -105,6 +105,8 @@ public final class TLSContext: @unchecked Sendable {
       configuration.requiresClientCertificate
       ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : SSL_VERIFY_NONE
     SSL_CTX_set_verify(pointer, mode, nil)
+    // Sessions are in the clients' tickets and not in this end's memory.
+    co_ctx_disable_session_cache(pointer)
     // A ticket carries the client's certificate; without an id a verifying server refuses tickets.
     let sessionContext: [UInt8] = Array("massif".utf8)
     SSL_CTX_set_session_id_context(pointer, sessionContext, UInt32(sessionContext.count))

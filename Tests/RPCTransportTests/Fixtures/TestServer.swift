@@ -48,6 +48,7 @@ final class TestServer: @unchecked Sendable, ServerConnectionDelegate {
     listener.close()
     loop.execute { [self] in
       for connection in connections { connection.close() }
+      handlers = []
       loop.stop()
     }
   }
@@ -85,7 +86,7 @@ final class TestServer: @unchecked Sendable, ServerConnectionDelegate {
 
 /// One call of the test server.
 final class TestHandler: ServerStreamHandler {
-  private let server: TestServer
+  private unowned let server: TestServer
   let stream: ServerStream
   private let method: String
   private var total = 0
