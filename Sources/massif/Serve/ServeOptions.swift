@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import ArgumentParser
+
+/// The flags of `massif serve`.
+struct ServeOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Where to serve (default: 127.0.0.1:8001; environment: MASSIF_LISTEN).",
+      valueName: "address:port"))
+  var listen: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where ca.pem, server.pem and server.key are (default: certs/dev; environment: "
+        + "MASSIF_CERTIFICATES).", valueName: "directory"))
+  var certificates: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where everything that must last is kept (default: massif-data; environment: "
+        + "MASSIF_DATA_DIRECTORY).", valueName: "directory"))
+  var dataDirectory: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The SPIFFE trust domain of the callers (default: massif.local; environment: "
+        + "MASSIF_TRUST_DOMAIN).", valueName: "name"))
+  var trustDomain: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Teams of administrators, separated by commas (default: admin; environment: "
+        + "MASSIF_ADMINISTRATOR_TEAMS).", valueName: "teams"))
+  var administratorTeams: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Compute threads; 0 for one a core (default: 0; environment: MASSIF_THREADS).",
+      valueName: "count"))
+  var threads: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Training jobs that run at once (default: 1; environment: MASSIF_CONCURRENT_JOBS).",
+      valueName: "count"))
+  var concurrentJobs: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Compute threads of a training job; 0 for one a core (default: 0; environment: "
+        + "MASSIF_TRAINING_THREADS).", valueName: "count"))
+  var trainingThreads: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The longest request message (default: 67108864; environment: MASSIF_MAX_MESSAGE_BYTES).",
+      valueName: "bytes"))
+  var maxMessageBytes: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Which calls get a line in the log: off, control-plane or everything (default: "
+        + "control-plane; environment: MASSIF_ACCESS_LOG).", valueName: "calls"))
+  var accessLog: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The least that is logged: debug, info, notice, warning or error (default: info; "
+        + "environment: MASSIF_LOG_LEVEL).", valueName: "level"))
+  var logLevel: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How long a stop waits for calls in progress (default: 30; environment: "
+        + "MASSIF_DRAIN_SECONDS).", valueName: "seconds"))
+  var drainSeconds: String?
+
+  @Flag(
+    help: ArgumentHelp(
+      "Let administrators register plugins, whose code then runs in the server. For development "
+        + "(environment: MASSIF_ALLOW_UNSIGNED_PLUGINS=true)."))
+  var allowUnsignedPlugins = false
+
+  @OptionGroup var file: SettingsOptions
+
+  /// What the flags give for a setting.
+  func flag(_ setting: Setting) -> String? {
+    switch setting {
+    case .listen: listen
+    case .certificates: certificates
+    case .dataDirectory: dataDirectory
+    case .trustDomain: trustDomain
+    case .administratorTeams: administratorTeams
+    case .threads: threads
+    case .concurrentJobs: concurrentJobs
+    case .trainingThreads: trainingThreads
+    case .maxMessageBytes: maxMessageBytes
+    case .accessLog: accessLog
+    case .logLevel: logLevel
+    case .drainSeconds: drainSeconds
+    case .allowUnsignedPlugins: allowUnsignedPlugins ? "true" : nil
+    default: nil
+    }
+  }
+}

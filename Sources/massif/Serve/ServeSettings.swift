@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Foundation
+internal import Logging
+internal import RPCServer
+
+/// The settings of a server, read and checked.
+struct ServeSettings {
+  let host: String
+  let port: Int
+  let certificates: String
+  let dataDirectory: String
+  let trustDomain: String
+  let administratorTeams: Set<String>
+  let threads: Int
+  let concurrentJobs: Int
+  let trainingThreads: Int
+  let maxMessageBytes: Int
+  let accessLogging: ServerConfiguration.AccessLogging
+  let logLevel: Logger.Level
+  let drain: Duration
+  let allowsUnsignedPlugins: Bool
+
+  init(_ options: ServeOptions) throws(CommandError) {
+    let settings = try options.file.settings()
+    func value(_ setting: Setting) throws(CommandError) -> String {
+      try settings.effective(setting, flag: options.flag(setting)).value ?? ""
+    }
+    func number(_ setting: Setting, _ range: ClosedRange<Int>) throws(CommandError) -> Int {
+      let text = try value(setting)
+      guard let number = Int(text), range.contains(number) else {
+        throw CommandError(
+          setting.flag, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)",
+          came: "\"\(text)\"", hint: setting.about)
+      }
+      return number
+    }
+    let listen = try value(.listen)
+    guard let colon = listen.lastIndex(of: ":"),
+      let port = Int(listen[listen.index(after: colon)...]), (0...65535).contains(port)
+    else {
+      throw CommandError("--listen", expected: "ADDRESS:PORT", came: "\"\(listen)\"")
+    }
+    host = listen[..<colon].trimmingCharacters(in: ["[", "]"])
+    self.port = port
+    certificates = try value(.certificates)
+    dataDirectory = try value(.dataDirectory)
+    trustDomain = try value(.trustDomain)
+    administratorTeams = Set(try value(.administratorTeams).split(separator: ",").map(String.init))
+    let cores = ProcessInfo.processInfo.activeProcessorCount
+    let threads = try number(.threads, 0...1024)
+    self.threads = threads == 0 ? cores : threads
+    concurrentJobs = try number(.concurrentJobs, 1...256)
+    let trainingThreads = try number(.trainingThreads, 0...1024)
+    self.trainingThreads = trainingThreads == 0 ? cores : trainingThreads
+    maxMessageBytes = try number(.maxMessageBytes, 1024...(1 << 31))
+    accessLogging =
+      switch try value(.accessLog) {
+      case "off": .off
+      case "everything": .everything
+      default: .controlPlane
+      }
+    logLevel = Logger.Level(rawValue: try value(.logLevel)) ?? .info
+    drain = .seconds(try number(.drainSeconds, 0...86_400))
+    allowsUnsignedPlugins = try value(.allowUnsignedPlugins) == "true"
+  }
+}

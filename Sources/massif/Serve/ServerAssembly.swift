@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Foundation
+internal import Lifecycle
+internal import Logging
+internal import ModelPlugins
+internal import RPCServer
+internal import RPCTransport
+internal import Runtime
+internal import Serving
+internal import Store
+
+/// The composition root: makes the parts of a server from its settings, connects, starts and stops them.
+///
+/// The order matters. What is stored comes back before the first connection is accepted, so that a restarted server
+/// answers as the one before it; and what serves is stopped after the last call has ended.
+struct ServerAssembly {
+  private let settings: ServeSettings
+  private let log: Logger
+  private let serving: Serving
+  private let lifecycle: Lifecycle
+  private let server: RPCServer
+
+  init(_ settings: ServeSettings) throws {
+    self.settings = settings
+    var log = Logger(label: "massif")
+    log.logLevel = settings.logLevel
+    self.log = log
+    let store = try Store.open(directory: settings.dataDirectory)
+    let pluginLog = log
+    let plugins = PluginRegistry(workers: WorkerPool(threadCount: settings.threads)) {
+      pluginLog.log(level: $0.level, "\($1)")
+    }
+    try plugins.registerBuiltIns()
+
+    serving = Serving(configuration: ServingConfiguration(), store: store, plugins: plugins) {
+      pluginLog.log(level: $0.level, "\($1)")
+    }
+    var configuration = LifecycleConfiguration()
+    configuration.maxWorkers = settings.concurrentJobs
+    configuration.defaultThreads = settings.trainingThreads
+    configuration.allowsUnsignedPlugins = settings.allowsUnsignedPlugins
+    lifecycle = Lifecycle(
+      configuration: configuration, store: store, plugins: plugins, models: serving.models,
+      log: log)
+
+    var router = Router()
+    serving.register(in: &router)
+    lifecycle.register(in: &router)
+    server = RPCServer(
+      configuration: settings.serverConfiguration, router: router,
+      access: TeamAccessPolicy(
+        trustDomain: settings.trustDomain, administratorTeams: settings.administratorTeams),
+      log: log)
+  }
+
+  /// Brings back what is stored and begins to serve; answers with the address.
+  func start() async throws -> SocketAddress {
+    if settings.allowsUnsignedPlugins {
+      log.warning(
+        "unsigned plugins are allowed: what an administrator registers runs in this process with its rights. For development."
+      )
+    }
+    try lifecycle.restorePlugins()
+    try await serving.restoreDeployments()
+    let address = try await server.start()
+    try lifecycle.recoverJobs()
+    return address
+  }
+
+  /// Lets the calls in progress finish, leaves the training jobs to the next start, and stops.
+  func stop() async {
+    serving.beginDraining()
+    await server.shutdown(grace: settings.drain)
+    await lifecycle.shutdown(grace: settings.drain)
+    await serving.stop()
+  }
+}
+
+extension ServeSettings {
+  /// The settings that concern connections.
+  var serverConfiguration: ServerConfiguration {
+    let file = { (name: String) in
+      URL(filePath: certificates).appending(path: name).path
+    }
+    var configuration = ServerConfiguration(
+      tls: TLSConfiguration(
+        certificateChainPath: file("server.pem"), privateKeyPath: file("server.key"),
+        trustRootsPath: file("ca.pem")))
+    configuration.host = host
+    configuration.port = port
+    configuration.accessLogging = accessLogging
+    configuration.connection.maxMessageSize = maxMessageBytes
+    return configuration
+  }
+}
+
+extension ModelPlugins.LogLevel {
+  /// The level as swift-log calls it.
+  fileprivate var level: Logger.Level {
+    switch self {
+    case .debug: .debug
+    case .info: .info
+    case .warning: .warning
+    case .error: .error
+    }
+  }
+}

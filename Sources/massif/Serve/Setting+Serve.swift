@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+extension Setting {
+  static let listen = Setting(
+    key: "listen", flag: "--listen", environment: "MASSIF_LISTEN", defaultValue: "127.0.0.1:8001",
+    about: "the numeric ADDRESS:PORT to serve on; port 0 for any that is free")
+  static let dataDirectory = Setting(
+    key: "data_directory", flag: "--data-directory", environment: "MASSIF_DATA_DIRECTORY",
+    defaultValue: "massif-data", about: "where everything that must last is kept")
+  static let trustDomain = Setting(
+    key: "trust_domain", flag: "--trust-domain", environment: "MASSIF_TRUST_DOMAIN",
+    defaultValue: "massif.local", about: "the SPIFFE trust domain that callers belong to")
+  static let administratorTeams = Setting(
+    key: "administrator_teams", flag: "--administrator-teams",
+    environment: "MASSIF_ADMINISTRATOR_TEAMS", defaultValue: "admin",
+    about: "teams that may register plugins and see everything, separated by commas")
+  static let threads = Setting(
+    key: "threads", flag: "--threads", environment: "MASSIF_THREADS", defaultValue: "0",
+    about: "compute threads of the server; 0 for one a core")
+  static let concurrentJobs = Setting(
+    key: "concurrent_jobs", flag: "--concurrent-jobs", environment: "MASSIF_CONCURRENT_JOBS",
+    defaultValue: "1", about: "training jobs that run at once")
+  static let trainingThreads = Setting(
+    key: "training_threads", flag: "--training-threads", environment: "MASSIF_TRAINING_THREADS",
+    defaultValue: "0", about: "compute threads of a training job; 0 for one a core")
+  static let maxMessageBytes = Setting(
+    key: "max_message_bytes", flag: "--max-message-bytes",
+    environment: "MASSIF_MAX_MESSAGE_BYTES", defaultValue: "67108864",
+    about: "the longest request message")
+  static let accessLog = Setting(
+    key: "access_log", flag: "--access-log", environment: "MASSIF_ACCESS_LOG",
+    defaultValue: "control-plane", about: "the calls that get a line in the log",
+    choices: ["off", "control-plane", "everything"])
+  static let logLevel = Setting(
+    key: "log_level", flag: "--log-level", environment: "MASSIF_LOG_LEVEL", defaultValue: "info",
+    about: "the least that is logged", choices: ["debug", "info", "notice", "warning", "error"])
+  static let drainSeconds = Setting(
+    key: "drain_seconds", flag: "--drain-seconds", environment: "MASSIF_DRAIN_SECONDS",
+    defaultValue: "30", about: "how long a stop waits for the calls in progress")
+  static let allowUnsignedPlugins = Setting(
+    key: "allow_unsigned_plugins", flag: "--allow-unsigned-plugins",
+    environment: "MASSIF_ALLOW_UNSIGNED_PLUGINS", defaultValue: "false",
+    about: "let administrators register plugins; their code runs in the server",
+    choices: ["true", "false"])
+
+  /// The settings of `massif serve`, but for the certificates, which clients have too.
+  static let serve: [Setting] = [
+    .listen, .dataDirectory, .trustDomain, .administratorTeams, .threads, .concurrentJobs,
+    .trainingThreads, .maxMessageBytes, .accessLog, .logLevel, .drainSeconds,
+    .allowUnsignedPlugins,
+  ]
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Dispatch
+internal import Glibc
+
+/// SIGTERM and SIGINT as something to wait for.
+final class StopSignal {
+  private let sources: [any DispatchSourceSignal]
+  private let signals: AsyncStream<Int32>
+
+  /// Takes both signals from now on.
+  init() {
+    let (signals, continuation) = AsyncStream.makeStream(of: Int32.self)
+    self.signals = signals
+    sources = [SIGTERM, SIGINT].map { number in
+      // The default action must not end the process before the source is told.
+      Glibc.signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number)
+      source.setEventHandler { continuation.yield(number) }
+      source.resume()
+      return source
+    }
+  }
+
+  /// Waits for the first signal and names it.
+  func wait() async -> String {
+    for await signal in signals { return signal == SIGINT ? "SIGINT" : "SIGTERM" }
+    return "the end of the signals"
+  }
+
+  /// From now on a signal ends the process at once, for those in a hurry.
+  func letNextOneEndTheProcess() {
+    for source in sources { source.cancel() }
+    Glibc.signal(SIGTERM, SIG_DFL)
+    Glibc.signal(SIGINT, SIG_DFL)
+  }
+}
