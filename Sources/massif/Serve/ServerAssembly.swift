@@ -17,7 +17,7 @@ struct ServerAssembly {
   private let settings: ServeSettings
   private let log: Logger
   private let serving: Serving
-  private let lifecycle: Lifecycle
+  private let control: ControlPlane
   private let server: RPCServer
 
   init(_ settings: ServeSettings) throws {
@@ -39,13 +39,13 @@ struct ServerAssembly {
     configuration.maxWorkers = settings.concurrentJobs
     configuration.defaultThreads = settings.trainingThreads
     configuration.allowsUnsignedPlugins = settings.allowsUnsignedPlugins
-    lifecycle = Lifecycle(
-      configuration: configuration, store: store, plugins: plugins, models: serving.models,
+    control = ControlPlane(
+      configuration: configuration, store: store, plugins: plugins, server: serving.models,
       log: log)
 
     var router = Router()
     serving.register(in: &router)
-    lifecycle.register(in: &router)
+    control.register(in: &router)
     server = RPCServer(
       configuration: settings.serverConfiguration, router: router,
       access: TeamAccessPolicy(
@@ -60,10 +60,10 @@ struct ServerAssembly {
         "unsigned plugins are allowed: what an administrator registers runs in this process with its rights. For development."
       )
     }
-    try lifecycle.restorePlugins()
+    try control.loadPlugins()
     try await serving.restoreDeployments()
     let address = try await server.start()
-    try lifecycle.recoverJobs()
+    try control.startJobs()
     return address
   }
 
@@ -71,7 +71,7 @@ struct ServerAssembly {
   func stop() async {
     serving.beginDraining()
     await server.shutdown(grace: settings.drain)
-    await lifecycle.shutdown(grace: settings.drain)
+    await control.shutdown(grace: settings.drain)
     await serving.stop()
   }
 }
