@@ -134,7 +134,8 @@ let package = Package(
       dependencies: ["massif", "MassifClient", "MassifAPI", "Runtime", "TestSupport", arguments],
       swiftSettings: strict),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["MassifClient", "TestSupport"], swiftSettings: strict),
+      name: "EndToEndTests", dependencies: ["MassifClient", "TestSupport"], exclude: ["Python"],
+      swiftSettings: strict),
   ],
   cLanguageStandard: .c11
 )

@@ -23,9 +23,9 @@ struct Massif: AsyncParsableCommand {
       Exit status: 0 done, 1 failed, 64 wrong usage, 130 interrupted.
       """,
     subcommands: [
-      CertsCommand.self, DataCommand.self, TrainCommand.self, JobsCommand.self,
+      ServeCommand.self, CertsCommand.self, DataCommand.self, TrainCommand.self, JobsCommand.self,
       ModelsCommand.self, DeployCommand.self, UndeployCommand.self, PredictCommand.self,
-      PluginsCommand.self, ConfigCommand.self,
+      PluginsCommand.self, ConfigCommand.self, WorkerCommand.self,
     ])
 
   static func main() async {

@@ -18,8 +18,9 @@ func withDecoded<Message, Result>(
       mpb_arena_start(arena, scratch.baseAddress, scratch.count, maxByteCount)
       defer { mpb_arena_release(arena) }
       return withUnsafePointer(to: descriptor) { descriptor in
-        let decoded = mpb_arena_decode(
-          arena, descriptor, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
+        let decoded = protobuf_c_message_unpack(
+          descriptor, &arena.pointee.allocator, bytes.count,
+          bytes.baseAddress?.assumingMemoryBound(to: UInt8.self))
         guard let decoded else {
           return .failure(
             MassifError(

@@ -3,7 +3,11 @@
 /// Writes fields of a protobuf message, for the requests of the data plane, whose tensors are lent
 /// and not copied.
 struct ProtobufWriter {
-  private(set) var bytes: [UInt8] = []
+  private(set) var bytes: [UInt8]
+
+  init(bytes: [UInt8] = []) {
+    self.bytes = bytes
+  }
 
   /// Writes a text field; an empty one is left out, as proto3 does.
   mutating func string(_ number: Int, _ value: String) {

@@ -27,7 +27,7 @@ struct ServerAssembly {
     self.log = log
     let store = try Store.open(directory: settings.dataDirectory)
     let pluginLog = log
-    let plugins = PluginRegistry(workers: WorkerPool(threadCount: settings.threads)) {
+    let plugins = PluginRegistry(workers: try WorkerPool(threadCount: settings.threads)) {
       pluginLog.log(level: $0.level, "\($1)")
     }
     try plugins.registerBuiltIns()

@@ -44,5 +44,5 @@ extension Setting {
   ]
 
   /// All settings, in the order in which `massif config explain` shows them.
-  static let all: [Setting] = client
+  static let all: [Setting] = client + serve
 }
