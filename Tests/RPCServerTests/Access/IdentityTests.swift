@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import RPCServer
 import RPCTransport
 import TestSupport
@@ -45,6 +46,32 @@ struct IdentityTests {
     try await LoopbackServer.run(.echo) { fixture in
       let tls = try fixture.authority.client(validity: .expired)
       await #expect(throws: TransportError.self) { try await fixture.connect(tls) }
+    }
+  }
+
+  /// By another program, because no client of ours can do without a certificate.
+  @Test(arguments: ["-tls1_2", "-tls1_3"])
+  func clientWithoutACertificateDoesNotConnect(version: String) async throws {
+    try await LoopbackServer.run(.echo) { fixture in
+      let process = Process()
+      let output = Pipe()
+      process.executableURL = URL(filePath: "/usr/bin/env")
+      // -ign_eof: to read until the server ends it, not until standard input does.
+      process.arguments = [
+        "openssl", "s_client", "-connect", "\(fixture.address)", version, "-alpn", "h2",
+        "-CAfile", fixture.authority.certificatePath, "-ign_eof",
+      ]
+      process.standardInput = FileHandle.nullDevice
+      process.standardOutput = FileHandle.nullDevice
+      process.standardError = output
+      try process.run()
+      let text = String(
+        decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+      process.waitUntilExit()
+      #expect(process.terminationStatus != 0)
+      // certificate_required in TLS 1.3, handshake_failure before.
+      #expect(text.contains("SSL alert number \(version == "-tls1_3" ? 116 : 40)"))
+      #expect(fixture.ended.events.isEmpty)
     }
   }
 

@@ -79,6 +79,29 @@ struct CallKindTests {
     }
   }
 
+  /// A server of another library was seen to stall here: large responses to many calls at once.
+  @Test(arguments: ["Inline", "OtherThread"])
+  func largeAnswersToManyCallsAllArrive(method: String) async throws {
+    try await LoopbackServer.run(.echo) { fixture in
+      var clients: [ClientConnection] = []
+      for _ in 0..<4 { clients.append(try await fixture.connect()) }
+      let tensor = [UInt8](repeating: 3, count: 602_112)
+      let path = "/t.Echo/\(method)"
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for worker in 0..<32 {
+          let client = clients[worker % clients.count]
+          group.addTask {
+            for _ in 0..<5 {
+              let answer = try await client.unary(CallHead(path: path), OutgoingMessage(tensor))
+              #expect(answer.message.bytes.count == tensor.count)
+            }
+          }
+        }
+        try await group.waitForAll()
+      }
+    }
+  }
+
   @Test(arguments: ["Inline", "Unary", "Letters"])
   func exactlyOneRequestIsExpected(method: String) async throws {
     try await LoopbackServer.run(.echo) { fixture in
