@@ -74,6 +74,7 @@ struct ModelService: Sendable {
       try await server.load(record)
       try store.deploy(DeploymentRecord(model: name, version: record.version, audit: audit))
       if !aliases.isEmpty { try store.setAliases(aliases, of: name, to: record.version) }
+      try publishAliases(of: name)
       log.info("\(name) version \(record.version) deployed by \(context.principal)")
       return message(record)
     }
@@ -114,6 +115,7 @@ struct ModelService: Sendable {
           "version \(record.version) of model \(name) is not loaded; deploy it first")
       }
       try store.setAliases([alias], of: name, to: record.version)
+      try publishAliases(of: name)
       return try model(name)
     }
   }
@@ -124,10 +126,13 @@ struct ModelService: Sendable {
   ) async throws -> Massif_V1_Model {
     let name = try find(request.name, .write, context)
     let alias = try Self.alias(request.alias, field: "alias", context)
-    guard try store.removeAlias(alias, of: name) else {
-      throw RPCError(.notFound, "model \(name) has no alias \(alias)")
+    return try await deployments.run(name) {
+      guard try store.removeAlias(alias, of: name) else {
+        throw RPCError(.notFound, "model \(name) has no alias \(alias)")
+      }
+      try publishAliases(of: name)
+      return try model(name)
     }
-    return try model(name)
   }
 
   /// Makes a version of a plugin's model that needs no training.
@@ -154,6 +159,11 @@ struct ModelService: Sendable {
   }
 
   // MARK: Parts
+
+  /// Tells what serves the model which aliases it has now.
+  private func publishAliases(of name: QualifiedName) throws {
+    server.aliasesChanged(of: name, to: try store.model(name)?.aliases ?? [:])
+  }
 
   /// The name of a model with which the caller may do this, and which need not exist.
   private func find(

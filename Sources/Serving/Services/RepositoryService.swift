@@ -69,12 +69,12 @@ struct RepositoryService: Sendable {
     }
     let model = try modelName(name, caller)
     guard
-      let version = try fromStore({ () throws(StoreError) in
-        try store.newestVersion(of: model)
-      })
+      let record = try fromStore({ () throws(StoreError) in try store.model(model) }),
+      let version = record.versions.last
     else {
       throw ServingError(.notFound, "model \(name) does not exist")
     }
+    manager.aliasesChanged(of: model, to: record.aliases)
     try await manager.load(version)
     let deployment = DeploymentRecord(
       model: model, version: version.version, audit: caller.audit())

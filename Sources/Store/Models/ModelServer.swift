@@ -42,4 +42,9 @@ public protocol ModelServer: Sendable {
 
   /// Whether a version is served.
   func status(of model: QualifiedName, version: Int64) -> ServingStatus
+
+  /// Has requests that name an alias, or no version, follow a model's aliases as they are now.
+  ///
+  /// Called after every change of them that the store has acknowledged.
+  func aliasesChanged(of model: QualifiedName, to aliases: [ResourceName: Int64])
 }

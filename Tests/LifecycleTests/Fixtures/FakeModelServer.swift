@@ -14,11 +14,15 @@ final class FakeModelServer: ModelServer {
   private struct State {
     var loaded: Set<Version> = []
     var refuses = false
+    var aliases: [QualifiedName: [ResourceName: Int64]] = [:]
   }
 
   private let state = Mutex(State())
 
   var loaded: Set<Version> { state.withLock { $0.loaded } }
+
+  /// The aliases that it was last told, by model.
+  var aliases: [QualifiedName: [ResourceName: Int64]] { state.withLock { $0.aliases } }
 
   /// Makes every later `load` fail.
   func refuse() { state.withLock { $0.refuses = true } }
@@ -37,5 +41,9 @@ final class FakeModelServer: ModelServer {
   func status(of model: QualifiedName, version: Int64) -> ServingStatus {
     let isLoaded = state.withLock { $0.loaded.contains(Version(model: model, version: version)) }
     return ServingStatus(isLoaded ? .ready : .unloaded)
+  }
+
+  func aliasesChanged(of model: QualifiedName, to aliases: [ResourceName: Int64]) {
+    state.withLock { $0.aliases[model] = aliases }
   }
 }
