@@ -4,6 +4,7 @@ import Logging
 import MassifAPI
 import RPCServer
 import RPCTransport
+import Runtime
 import Store
 
 /// `massif.v1.DataSets`: upload, list, get.
@@ -93,6 +94,13 @@ struct DataSetService: Sendable {
 
   /// Whatever is wrong with the file is said to be so of the field that brought it.
   private static func checked<Result>(_ body: () throws -> Result) throws -> Result {
-    do { return try body() } catch { throw RPCError(translating: error, field: "chunk") }
+    do {
+      return try body()
+    } catch let error as RuntimeError {
+      // A header that seems too long is most likely that of a file of another kind.
+      throw RPCError.invalidArgument("chunk", error.description)
+    } catch {
+      throw RPCError(translating: error, field: "chunk")
+    }
   }
 }
