@@ -25,38 +25,36 @@ final class HTTP2Connection {
   let configuration: ConnectionConfiguration
   private(set) var phase = Phase.handshaking
   private(set) var session: HTTP2Session?
-  private(set) var streams: [MessageStream] = []
-  /// Messages that are being received, by their announced length.
-  var assemblingByteCount = 0
-  /// Bytes received for paused streams.
-  private var heldByteCount = 0
-  /// Of those, the bytes whose connection window was not given back.
-  private var withheldByteCount = 0
+  // Loop only, and changed by single statements; see ``MessageStream`` for the dynamic checks.
+  @exclusivity(unchecked) private(set) var streams: [MessageStream] = []
+  @exclusivity(unchecked) var ledger = ReceiveLedger()
+  @exclusivity(unchecked) var floodGuard: FloodGuard
   /// The header list that is being received.
-  private let headers: ReceivedHeaders
+  let headers: ReceivedHeaders
+  /// When it began; nil outside of one.
+  var headersBeganAt: ContinuousClock.Instant?
+  var isPeerReady = false
+  /// Streams that are to hear that they can send again, once no frame is being made.
+  var writable: [MessageStream] = []
   private(set) var lastReceived: ContinuousClock.Instant
 
-  private let role: TLSContext.Role
+  let role: TLSContext.Role
   private var descriptor: Int32
   private let tls: TLSSession
-  private var owner: (any HTTP2ConnectionOwner)?
+  private(set) var owner: (any HTTP2ConnectionOwner)?
   private var registration: Int?
   /// Records that the socket did not take.
   private var unsent: ByteQueue?
   private var isQueuedForTurnEnd = false
   private var wantsMoreReading = false
   private var isReading = false
-  private var closeReason: TransportError?
+  private(set) var closeReason: TransportError?
   private var endReason: TransportError?
-  private var writable: [MessageStream] = []
-  private var floodGuard: FloodGuard
-  private var isPeerReady = false
-  private var headersBeganAt: ContinuousClock.Instant?
   // Timers hold the connection until they fire or it is torn down; a weak reference would give it a
   // side table, and every retain and release of it would then take the slow path.
-  private var handshakeTimer: LoopTimer?
-  private var housekeeping: LoopTimer?
-  private var lingerTimer: LoopTimer?
+  var handshakeTimer: LoopTimer?
+  var housekeeping: LoopTimer?
+  private var endTimer: LoopTimer?
 
   /// Bytes that one event reads from one connection before the others have their turn.
   private static let readBudget = 1 << 20
@@ -251,15 +249,15 @@ final class HTTP2Connection {
     endReason = reason
     session = nil
     loseStreams(reason)
+    endTimer = loop.schedule(after: configuration.stallTimeout) { [self] in end() }
     flush()
   }
 
   private func linger() {
     phase = .lingering
     shutdown(descriptor, Int32(SHUT_WR))
-    lingerTimer = loop.schedule(after: configuration.lingerTimeout) { [self] in
-      end()
-    }
+    endTimer?.cancel()
+    endTimer = loop.schedule(after: configuration.lingerTimeout) { [self] in end() }
   }
 
   private func end() {
@@ -286,7 +284,7 @@ final class HTTP2Connection {
   private func tearDown(_ reason: TransportError) {
     guard phase != .closed else { return }
     phase = .closed
-    for timer in [handshakeTimer, housekeeping, lingerTimer] { timer?.cancel() }
+    for timer in [handshakeTimer, housekeeping, endTimer] { timer?.cancel() }
     loop.recordScratch.removeAll()
     if let unsent { loop.giveBack(unsent) }
     unsent = nil
@@ -329,177 +327,6 @@ final class HTTP2Connection {
     stream.detach()
     owner?.streamClosed()
   }
-
-  /// Whether a message of this length may be received beside the others.
-  func admit(_ length: Int) -> Bool {
-    guard assemblingByteCount + length <= configuration.maxAssemblingByteCount else { return false }
-    assemblingByteCount += length
-    return true
-  }
-
-  /// Gives received bytes back to the peer's windows.
-  func consume(_ count: Int, of stream: MessageStream) {
-    session?.consume(count, stream: stream.streamID)
-  }
-
-  /// Gives received bytes back to the peer's window of a stream alone.
-  func consumeStream(_ count: Int, of stream: MessageStream) {
-    session?.consumeStream(count, stream: stream.streamID)
-  }
-
-  /// Counts bytes of a paused stream.
-  ///
-  /// The other streams go on: the connection's window is given back until too many bytes are held.
-  func hold(_ count: Int) {
-    heldByteCount += count
-    if heldByteCount <= configuration.maxHeldByteCount {
-      session?.consumeConnection(count)
-    } else {
-      withheldByteCount += count
-    }
-  }
-
-  /// Counts bytes of a paused stream that were read or dropped.
-  func release(_ count: Int) {
-    heldByteCount -= count
-    guard withheldByteCount > 0, heldByteCount <= configuration.maxHeldByteCount else { return }
-    session?.consumeConnection(withheldByteCount)
-    withheldByteCount = 0
-    setNeedsFlush()
-  }
-
-  func resumeData(_ stream: MessageStream) { session?.resumeData(stream) }
-
-  func reset(_ stream: MessageStream, _ code: UInt32) {
-    session?.reset(stream, code)
-    setNeedsFlush()
-  }
-
-  /// Remembers a stream that is to hear that it can send again, once no frame is being made.
-  func noteWritable(_ stream: MessageStream) { writable.append(stream) }
-
-  // MARK: Frames
-
-  func headersBegan() {
-    headersBeganAt = loop.now
-    headers.begin()
-  }
-
-  /// A header list is complete or was refused; no other frame may come inside of one.
-  func headersEnded() { headersBeganAt = nil }
-
-  func openRequest(_ id: Int32) {
-    guard let stream = owner?.makeStream() else { return }
-    stream.streamID = id
-    add(stream)
-    session?.attach(stream, id)
-  }
-
-  /// Takes a header field.
-  ///
-  /// False where the peer has to go at once.
-  func receivedHeader(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool {
-    headers.append(name: name, value: value)
-    return headers.listByteCount
-      <= configuration.maxHeaderListByteCount * HTTP2Connection.headerBombFactor
-  }
-
-  func received(_ frame: UnsafePointer<nghttp2_frame>, _ stream: MessageStream?) {
-    let header = frame.pointee.hd
-    let endsStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0
-    switch nghttp2_frame_type(rawValue: UInt32(header.type)) {
-    case NGHTTP2_DATA:
-      if endsStream { stream?.receiveEndOfStream() } else if header.length == 0 { countPointless() }
-    case NGHTTP2_HEADERS:
-      headersEnded()
-      guard let stream else { return }
-      if headers.isTooLong {
-        stream.headersExceededLimit()
-      } else {
-        stream.received(headers, isLast: endsStream)
-      }
-      if endsStream { stream.receiveEndOfStream() }
-    case NGHTTP2_SETTINGS:
-      countPointless()
-      if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 { peerIsReady() }
-    case NGHTTP2_PING: receivedPing(frame.pointee.ping)
-    case NGHTTP2_PRIORITY: countPointless()
-    case NGHTTP2_GOAWAY:
-      let goAway = frame.pointee.goaway
-      let debug = UnsafeRawBufferPointer(
-        start: goAway.opaque_data, count: min(goAway.opaque_data_len, 1024))
-      owner?.goAwayReceived(
-        lastStreamID: goAway.last_stream_id, code: goAway.error_code,
-        debug: String(decoding: debug, as: UTF8.self))
-    default: break
-    }
-  }
-
-  private func peerIsReady() {
-    guard !isPeerReady else { return }
-    isPeerReady = true
-    handshakeTimer?.cancel()
-    handshakeTimer = nil
-    owner?.ready()
-  }
-
-  private func receivedPing(_ ping: nghttp2_ping) {
-    guard ping.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 else { return countPointless() }
-    var payload: UInt64 = 0
-    withUnsafeMutableBytes(of: &payload) { payload in
-      withUnsafeBytes(of: ping.opaque_data) { payload.copyMemory(from: $0) }
-    }
-    owner?.pingAnswered(payload)
-  }
-
-  private func countPointless() {
-    guard !floodGuard.admit(now: loop.now), closeReason == nil else { return }
-    terminate(
-      NGHTTP2_ENHANCE_YOUR_CALM,
-      TransportError(.limitExceeded, "too many pings or empty frames (too_many_pings)"))
-  }
-
-  // MARK: Time
-
-  private func scheduleHousekeeping() {
-    let bounds = [
-      configuration.headerTimeout, configuration.stallTimeout,
-      configuration.keepaliveInterval ?? .seconds(3600),
-    ]
-    let shortest = bounds.min() ?? .seconds(5)
-    housekeeping = loop.schedule(after: max(shortest / 4, .milliseconds(10))) { [self] in
-      keepHouse()
-    }
-  }
-
-  private func keepHouse() {
-    guard phase == .open else { return }
-    let now = loop.now
-    if let began = headersBeganAt, began + configuration.headerTimeout < now {
-      return terminate(
-        NGHTTP2_ENHANCE_YOUR_CALM, TransportError(.timeout, "a header list took too long"))
-    }
-    // A server's answer; a client's upload may wait for a server that paused, up to its deadline.
-    for stream in streams
-    where role == .server && stream.pendingByteCount > 0
-      && stream.lastSent + configuration.stallTimeout < now
-    {
-      stream.fail(Status(.unavailable, "the peer does not read what it asked for"))
-      stream.reset(NGHTTP2_CANCEL.rawValue)
-    }
-    if let interval = configuration.keepaliveInterval, lastReceived + interval < now {
-      guard lastReceived + interval * 2 >= now else {
-        return close(TransportError(.timeout, "the peer does not answer pings"))
-      }
-      session?.submitPing(HTTP2Connection.keepalivePing)
-      setNeedsFlush()
-    }
-    scheduleHousekeeping()
-  }
-
-  /// The payloads of the pings of this end.
-  static let keepalivePing: UInt64 = 1
-  static let drainPing: UInt64 = 2
 }
 
 extension HTTP2Connection: EventLoop.Source {

@@ -40,7 +40,8 @@ public final class ServerConnection {
   public private(set) var peer: PeerCertificate?
   private let delegate: any ServerConnectionDelegate
   private var connection: HTTP2Connection?
-  private var verdicts = RequestVerdictCache()
+  // Loop only, and judging calls nobody back.
+  @exclusivity(unchecked) private var verdicts = RequestVerdictCache()
   private var isDraining = false
   private var drainTimer: LoopTimer?
 
