@@ -19,9 +19,11 @@ extension Router {
     }
   }
 
-  /// Adds a method with one request and any number of responses.
+  /// Adds a method with one request and responses for as long as the client listens.
+  ///
+  /// A server that shuts down ends it instead of waiting for it.
   mutating func register<Request: Message, Response: Message>(
-    serverStreaming name: MethodName, requires permission: Permission,
+    subscription name: MethodName, requires permission: Permission,
     _ handler:
       @escaping @Sendable (
         Request, CallContext, (Response) async throws -> Void
@@ -29,7 +31,7 @@ extension Router {
   ) {
     register(
       serverStreaming: name, requires: permission,
-      maxMessageSize: ProtobufLimits.maxRequestByteCount
+      maxMessageSize: ProtobufLimits.maxRequestByteCount, isSubscription: true
     ) { request, context, responses in
       try await translatingErrors {
         try await handler(Request(received: request), context) { response in

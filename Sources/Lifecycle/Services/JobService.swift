@@ -20,7 +20,7 @@ struct JobService: Sendable {
     router.register("/massif.v1.Jobs/ListJobs", requires: .read) { try await list($0, $1) }
     router.register("/massif.v1.Jobs/GetJob", requires: .read) { try await get($0, $1) }
     router.register("/massif.v1.Jobs/CancelJob", requires: .write) { try await cancel($0, $1) }
-    router.register(serverStreaming: "/massif.v1.Jobs/WatchJob", requires: .read) {
+    router.register(subscription: "/massif.v1.Jobs/WatchJob", requires: .read) {
       try await watch($0, $1, $2)
     }
   }
