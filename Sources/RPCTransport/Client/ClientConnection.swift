@@ -167,6 +167,8 @@ extension ClientConnection: HTTP2ConnectionOwner {
 
   func pingAnswered(_ payload: UInt64) {}
 
+  func goAwaySent() {}
+
   func goAwayReceived(lastStreamID: Int32, code: UInt32, debug: String) {
     if code != NGHTTP2_NO_ERROR.rawValue {
       let name = String(cString: nghttp2_http2_strerror(code))

@@ -12,6 +12,8 @@ protocol HTTP2ConnectionOwner: AnyObject {
   func makeStream() -> MessageStream?
   /// The peer answers a ping.
   func pingAnswered(_ payload: UInt64)
+  /// A GOAWAY of this end is on its way.
+  func goAwaySent()
   /// The peer will process no streams after `lastStreamID`.
   func goAwayReceived(lastStreamID: Int32, code: UInt32, debug: String)
   /// A stream is gone.

@@ -95,10 +95,15 @@ extension HTTP2Session {
       HTTP2Session.from(user)?.connection.headersEnded()
       return 0
     }
-    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { session, frame, _ in
-      guard let frame, frame.pointee.hd.type == UInt8(NGHTTP2_HEADERS.rawValue) else { return 0 }
-      HTTP2Session.stream(session, frame.pointee.hd.stream_id)?.sentHeaders(
-        endsStream: frame.pointee.hd.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0)
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks) { session, frame, user in
+      guard let frame else { return 0 }
+      switch nghttp2_frame_type(rawValue: UInt32(frame.pointee.hd.type)) {
+      case NGHTTP2_HEADERS:
+        HTTP2Session.stream(session, frame.pointee.hd.stream_id)?.sentHeaders(
+          endsStream: frame.pointee.hd.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0)
+      case NGHTTP2_GOAWAY: HTTP2Session.from(user)?.connection.owner?.goAwaySent()
+      default: break
+      }
       return 0
     }
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks) {

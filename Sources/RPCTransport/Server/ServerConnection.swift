@@ -43,6 +43,7 @@ public final class ServerConnection {
   // Loop only, and judging calls nobody back.
   @exclusivity(unchecked) private var verdicts = RequestVerdictCache()
   private var isDraining = false
+  private var hasPinged = false
   private var drainTimer: LoopTimer?
 
   /// Takes over an accepted socket, on `loop`.
@@ -92,7 +93,6 @@ public final class ServerConnection {
       return connection.close(TransportError(.connectionClosed, "the server is draining"))
     }
     session.submitShutdownNotice()
-    session.submitPing(HTTP2Connection.drainPing)
     connection.setNeedsFlush()
     drainTimer = loop.schedule(after: connection.configuration.drainPingTimeout) { [self] in
       refuseNewStreams()
@@ -131,6 +131,13 @@ extension ServerConnection: HTTP2ConnectionOwner {
 
   func pingAnswered(_ payload: UInt64) {
     if payload == HTTP2Connection.drainPing { refuseNewStreams() }
+  }
+
+  func goAwaySent() {
+    // Now, because nghttp2 would send a ping that is submitted together with the GOAWAY before it.
+    guard drainTimer != nil, !hasPinged else { return }
+    hasPinged = true
+    connection?.session?.submitPing(HTTP2Connection.drainPing)
   }
 
   func goAwayReceived(lastStreamID: Int32, code: UInt32, debug: String) {}

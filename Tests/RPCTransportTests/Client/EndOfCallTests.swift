@@ -318,7 +318,7 @@ import Testing
   @Test func aServerThatFallsSilentIsNoticedByKeepalive() async throws {
     let loopback = try await Loopback()
     var configuration = ConnectionConfiguration()
-    configuration.keepaliveInterval = .milliseconds(50)
+    configuration.keepaliveInterval = .milliseconds(500)
     let server = try TestServer(loopback.authority.server())
     defer { server.stop() }
     let tls = try TLSContext.client(loopback.authority.client())

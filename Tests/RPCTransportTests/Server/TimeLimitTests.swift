@@ -15,7 +15,7 @@ import Testing
   init() throws {
     authority = try TestAuthority()
     var configuration = ConnectionConfiguration()
-    configuration.handshakeTimeout = .milliseconds(300)
+    configuration.handshakeTimeout = .seconds(1)
     configuration.headerTimeout = .milliseconds(100)
     configuration.stallTimeout = .milliseconds(100)
     server = try TestServer(authority.server(), configuration: configuration)
