@@ -87,6 +87,10 @@ let package = Package(
         "Lifecycle", "MassifClient", "CZlib", arguments, logging, yams, protobuf,
       ], swiftSettings: strict),
 
+    .executableTarget(
+      name: "bench-train", dependencies: ["Runtime"], path: "Benchmarks/train/Sources",
+      swiftSettings: strict),
+
     // Example plugins, built as the shared objects that a server loads
     .target(
       name: "IdentityC", dependencies: ["CPluginABI"], path: "Examples/Plugins/identity",

@@ -51,8 +51,7 @@ struct GraphRun {
     let parameters = try Parameters(graph, seed: 0, instructionSet: instructionSet)
     for (value, elements) in self.parameters {
       let name = try #require(graph.name(of: value))
-      let target = try #require(parameters[name])
-      _ = target.update(fromContentsOf: elements)
+      try parameters.set(name, to: elements)
     }
     let fused = graph.fused(keeping: outputs)
     var builder = ProgramBuilder(
@@ -79,9 +78,11 @@ struct GraphRun {
     let frame = memory.frame(batch: batch, step: step, seed: seed)
     workers.run(program.prologue, frame)
     workers.run(program.steps, frame)
-    let values = zip(outputs, program.outputs).map { value, buffer in
-      let count = graph.type(of: value).elementCount(batch: batch)
-      return Array(UnsafeBufferPointer(start: frame.floats(buffer), count: count))
+    let values = withExtendedLifetime(memory) {
+      zip(outputs, program.outputs).map { value, buffer in
+        let count = graph.type(of: value).elementCount(batch: batch)
+        return Array(UnsafeBufferPointer(start: frame.floats(buffer), count: count))
+      }
     }
     return Results(values: values, parameters: parameters, program: program)
   }

@@ -111,7 +111,8 @@ final class ProgramMemory {
       case .resident(let offset): pointer = resident.base + offset
       case .parameter(let offset): pointer = UnsafeMutableRawPointer(parameters.floats + offset)
       case .gradient(let offset):
-        pointer = UnsafeMutableRawPointer((gradients ?? arena).floats + offset)
+        guard let gradients else { preconditionFailure("a program with gradients needs memory") }
+        pointer = UnsafeMutableRawPointer(gradients.floats + offset)
       case .input(let input):
         pointer = arena.base
         inputBuffers.append((index, input))

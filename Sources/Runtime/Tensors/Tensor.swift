@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A named-by-its-owner block of elements: data type, shape and aligned memory that it owns.
+/// A block of elements: data type, shape and the aligned memory that it owns.
 ///
 /// Used at the edges (states, checkpoints, tests); inside a plan, values live in its arena.
 public struct Tensor: ~Copyable {
@@ -28,7 +28,7 @@ public struct Tensor: ~Copyable {
         .shapeMismatch, "\(shape) has \(shape.elementCount) elements; came \(elements.count)")
     }
     try self.init(.fp32, shape)
-    elements.withUnsafeBytes { bytes.copyMemory(from: $0) }
+    elements.withUnsafeBytes { memory.bytes.copyMemory(from: $0) }
   }
 
   /// Creates a copy of borrowed bytes.
@@ -44,11 +44,16 @@ public struct Tensor: ~Copyable {
         "\(datatype.rawValue) \(shape) takes \(expected) bytes; came \(source.count)")
     }
     try self.init(datatype, shape)
-    bytes.copyMemory(from: source)
+    memory.bytes.copyMemory(from: source)
   }
 
-  /// The elements' bytes; valid while the tensor lives.
-  public var bytes: UnsafeMutableRawBufferPointer { memory.bytes }
+  /// Lends the elements' bytes.
+  public borrowing func withUnsafeBytes<R: ~Copyable>(_ body: (UnsafeRawBufferPointer) throws -> R)
+    rethrows
+    -> R
+  {
+    try body(UnsafeRawBufferPointer(memory.bytes))
+  }
 
   /// A copy of the elements.
   ///

@@ -58,9 +58,25 @@ public final class Parameters {
     }
   }
 
-  /// The elements of a parameter; valid while this object lives.
-  public subscript(name: String) -> UnsafeMutableBufferPointer<Float>? {
-    positions[name].map { floats(of: entries[$0]) }
+  /// A copy of the elements of a parameter.
+  public subscript(name: String) -> [Float]? {
+    positions[name].map { Array(floats(of: entries[$0])) }
+  }
+
+  /// Replaces the elements of a parameter.
+  ///
+  /// - Throws: `.notFound` for another name, `.shapeMismatch` for another number of elements.
+  public func set(_ name: String, to elements: [Float]) throws(RuntimeError) {
+    guard let entry = positions[name].map({ entries[$0] }) else {
+      throw RuntimeError(.notFound, "no parameter of this name", field: name)
+    }
+    guard elements.count == entry.shape.elementCount else {
+      throw RuntimeError(
+        .shapeMismatch,
+        "expected \(entry.shape.elementCount) elements, \(entry.shape); came \(elements.count)",
+        field: name)
+    }
+    _ = floats(of: entry).update(fromContentsOf: elements)
   }
 
   /// Replaces all values by those of a safetensors file.

@@ -135,11 +135,11 @@ extension TrainingSession {
           UnsafeRawBufferPointer(elements)
         ))
     }
-    let counter = try Tensor(.uint64, .scalar)
-    counter.bytes.storeBytes(of: stepCount.littleEndian, as: UInt64.self)
-    items.append(
-      (try .init(Self.counterName, .uint64, .scalar), UnsafeRawBufferPointer(counter.bytes)))
-    return try SafetensorsWriter.encode(items, metadata: ["optimizer": optimizer.name])
+    let counter = try SafetensorsWriter.Item(Self.counterName, .uint64, .scalar)
+    return try withUnsafeBytes(of: stepCount.littleEndian) { bytes throws(RuntimeError) in
+      try SafetensorsWriter.encode(
+        items + [(counter, bytes)], metadata: ["optimizer": optimizer.name])
+    }
   }
 
   /// Takes up where `encodeState` left off: the following steps give the same bits.

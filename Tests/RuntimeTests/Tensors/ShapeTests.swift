@@ -38,5 +38,13 @@ struct ShapeTests {
     #expect(tensor.floats == [1, 2, 3, 4])
     #expect(throws: RuntimeError.self) { _ = try Tensor(Shape([2, 2]), [1, 2, 3]) }
     #expect(throws: RuntimeError.self) { _ = try Tensor(.fp32, Shape([1 << 50])) }
+    let copy = try tensor.withUnsafeBytes { try Tensor(.fp32, Shape([4]), copying: $0) }
+    #expect(copy.floats == tensor.floats)
+    #expect(throws: RuntimeError.self) {
+      try tensor.withUnsafeBytes { _ = try Tensor(.fp32, Shape([5]), copying: $0) }
+    }
+    // Large enough for pages of its own.
+    let large = try Tensor(.uint8, Shape([5 << 20]))
+    #expect(large.withUnsafeBytes { $0.allSatisfy { $0 == 0 } })
   }
 }

@@ -33,7 +33,7 @@ struct OptimizerTests {
       graph.dense(hidden, weights: p[2], bias: p[3]), labels: labels)
     let parameters = try Parameters(graph, seed: 0, instructionSet: isa)
     for entry in parameters.entries {
-      _ = parameters[entry.name]?.update(fromContentsOf: try golden.floats("start.\(entry.name)"))
+      try parameters.set(entry.name, to: golden.floats("start.\(entry.name)"))
     }
     let session = try TrainingSession(
       graph, loss: loss, optimizer: variant.optimizer, parameters: parameters, maximumBatch: 8,
@@ -46,7 +46,7 @@ struct OptimizerTests {
       #expect(abs(loss - expected) < 1e-5)
     }
     for entry in parameters.entries {
-      let values = try #require(parameters[entry.name].map(Array.init))
+      let values = try #require(parameters[entry.name])
       #expect(deviation(values, from: try golden.floats("\(variant.name).\(entry.name)")) < 1e-5)
     }
   }

@@ -28,7 +28,7 @@ struct TrainingSessionTests {
 
     let parameters = try Parameters(graph, seed: 0, instructionSet: isa)
     for entry in parameters.entries {
-      _ = parameters[entry.name]?.update(fromContentsOf: try golden.floats("start.\(entry.name)"))
+      try parameters.set(entry.name, to: golden.floats("start.\(entry.name)"))
     }
     let session = try TrainingSession(
       graph, loss: loss, optimizer: .sgd(learningRate: 0.1), parameters: parameters,
@@ -42,7 +42,7 @@ struct TrainingSessionTests {
       #expect(abs(loss - expected) < 1e-5)
     }
     for entry in parameters.entries {
-      let values = try #require(parameters[entry.name].map(Array.init))
+      let values = try #require(parameters[entry.name])
       let off = deviation(values, from: try golden.floats("end.\(entry.name)"))
       #expect(off < 2e-5, "\(entry.name) is off by \(off)")
     }
@@ -60,8 +60,8 @@ struct TrainingSessionTests {
       }
       return try session.encodeState()
     }
-    #expect(states[0] == states[1])
-    #expect(states[0] == states[2])
+    expectSame(states[0], states[1])
+    expectSame(states[0], states[2])
   }
 
   @Test(arguments: [
@@ -82,8 +82,9 @@ struct TrainingSessionTests {
     for step in 2..<4 {
       try data.with(step * 16..<step * 16 + 16) { _ = try resumed.step($0, batch: 16) }
     }
-    #expect(try whole.encodeState() == resumed.encodeState())
-    #expect(try whole.encodeState() != saved)
+    expectSame(try whole.encodeState(), try resumed.encodeState())
+    let hasMoved = try whole.encodeState() != saved
+    #expect(hasMoved)
   }
 
   @Test func refusesForeignStatesAndIsUnchanged() throws {
@@ -99,7 +100,7 @@ struct TrainingSessionTests {
         try state.withUnsafeBytes { try session.restoreState($0) }
       }
     }
-    #expect(try session.encodeState() == before)
+    expectSame(try session.encodeState(), before)
   }
 
   @Test func aStepAllocatesNothingAfterTheFirst() throws {
@@ -182,6 +183,14 @@ struct TrainingSessionTests {
     #expect(label?.field == "labels")
     #expect(label?.message.contains("10 in sample 1") == true)
     #expect(error(batch: 1, pixelBytes: 324, labels: [-1])?.field == "labels")
-    #expect(try session.encodeState() == before)
+    expectSame(try session.encodeState(), before)
   }
+}
+
+/// Compares states without the difference that a failing `#expect` would compute, for hours.
+private func expectSame(
+  _ state: [UInt8], _ other: [UInt8], sourceLocation: SourceLocation = #_sourceLocation
+) {
+  let isSame = state == other
+  #expect(isSame, sourceLocation: sourceLocation)
 }
