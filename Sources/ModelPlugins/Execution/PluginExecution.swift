@@ -8,25 +8,28 @@ public import Runtime
 /// Used by one thread at a time, but not always the same. Set the inputs, call
 /// `PluginModel.execute`, read the outputs, `reset()`.
 public final class PluginExecution: @unchecked Sendable {
+  // Exclusivity is not checked at run time: one thread uses an execution at a time, no access here runs
+  // foreign code, and the checks made up half of the cost of a small call.
+
   /// Rows in this call: 1...`maxBatchSize`, or 0 when the model does not batch.
-  public var batchSize = 0
+  @exclusivity(unchecked) public var batchSize = 0
   /// Asked by a long execution, from any thread, whether somebody still waits; must be cheap.
-  public var isCancelled: (@Sendable () -> Bool)?
+  @exclusivity(unchecked) public var isCancelled: (@Sendable () -> Bool)?
 
   /// The largest rank of a tensor.
   static let maxRank = 8
 
   let model: PluginModel
   /// What the plugin did wrong, first come; wins over the status that it returns.
-  var refusal: PluginError?
+  @exclusivity(unchecked) var refusal: PluginError?
   /// What the plugin said about the failure that it is about to return.
-  var message: String?
+  @exclusivity(unchecked) var message: String?
   /// State that an implementation keeps with the execution, for its next call.
-  var attachment: AnyObject?
+  @exclusivity(unchecked) var attachment: AnyObject?
 
-  private var inputs: [Slot]
-  private var outputs: [Slot]
-  private var outputByteCount = 0
+  @exclusivity(unchecked) private var inputs: [Slot]
+  @exclusivity(unchecked) private var outputs: [Slot]
+  @exclusivity(unchecked) private var outputByteCount = 0
 
   /// A tensor of this call.
   ///
