@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The boundary as Swift sees it. It has the shape of `massif_plugin.h`: `Foreign/` implements it over
-// the C table of a loaded library, the built-in families implement it directly, and the public types
-// (`ModelPlugin`, `PluginModel`, `PluginTrainer`) do all checking that must hold for both.
+// The boundary as Swift sees it. It has the shape of `massif_plugin.h`: `Foreign/` implements it
+// over the C table of a loaded library, the built-in families implement it directly, and the public
+// types (`ModelPlugin`, `PluginModel`, `PluginTrainer`) do all checking that must hold for both.
 
 /// What a plugin does.
 protocol PluginImplementation: Sendable {

@@ -43,8 +43,8 @@ public final class PluginRegistry: Sendable {
 
   /// Registers the plugins that are part of Massif: `neural-network`.
   ///
-  /// - Throws: `.alreadyExists` when called twice, `.failedPrecondition` when `MASSIF_FORCE_ISA` names
-  ///   an instruction set that this machine does not have.
+  /// - Throws: `.alreadyExists` when called twice, `.failedPrecondition` when `MASSIF_FORCE_ISA`
+  ///   names an instruction set that this machine does not have.
   public func registerBuiltIns() throws(PluginError) {
     try register(
       NeuralNetworkPlugin.make(

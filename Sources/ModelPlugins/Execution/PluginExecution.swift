@@ -8,8 +8,8 @@ public import Runtime
 /// Used by one thread at a time, but not always the same. Set the inputs, call
 /// `PluginModel.execute`, read the outputs, `reset()`.
 public final class PluginExecution: @unchecked Sendable {
-  // Exclusivity is not checked at run time: one thread uses an execution at a time, no access here runs
-  // foreign code, and the checks made up half of the cost of a small call.
+  // Exclusivity is not checked at run time: one thread uses an execution at a time, no access here
+  // runs foreign code, and the checks made up half of the cost of a small call.
 
   /// Rows in this call: 1...`maxBatchSize`, or 0 when the model does not batch.
   @exclusivity(unchecked) public var batchSize = 0
@@ -61,8 +61,9 @@ public final class PluginExecution: @unchecked Sendable {
   }
 
   private static func slot(_ specification: TensorSpecification) -> Slot {
-    let extents = UnsafeMutablePointer<Int64>.allocate(capacity: maxRank)
-    extents.initialize(repeating: 0, count: maxRank)
+    // One more than is allowed, so that a shape of too high a rank can be told from others.
+    let extents = UnsafeMutablePointer<Int64>.allocate(capacity: maxRank + 1)
+    extents.initialize(repeating: 0, count: maxRank + 1)
     return Slot(datatype: specification.datatype, extents: extents)
   }
 
@@ -79,9 +80,9 @@ public final class PluginExecution: @unchecked Sendable {
     bytes: UnsafeRawBufferPointer, owner: AnyObject?
   ) {
     inputs[index].datatype = datatype
-    // A rank beyond the limit is kept as such and refused by execute.
-    inputs[index].rank = shape.count
-    for axis in 0..<min(shape.count, Self.maxRank) {
+    // A rank beyond the limit is kept as one too many, and refused by execute.
+    inputs[index].rank = min(shape.count, Self.maxRank + 1)
+    for axis in 0..<inputs[index].rank {
       inputs[index].extents[axis] = shape[axis]
     }
     inputs[index].bytes = bytes

@@ -2,10 +2,11 @@
 import CPluginABI
 import Runtime
 
-/// Tensors in the form in which C sees them, names and shapes included, at addresses that never move.
+/// Tensors in the form in which C sees them, names and shapes included, at addresses that never
+/// move.
 final class CTensors: @unchecked Sendable {
-  // SAFETY: names and shapes are written in `init` alone; the table is lent to one call at a time, or
-  // only read.
+  // SAFETY: names and shapes are written in `init` alone; the table is lent to one call at a time,
+  // or only read.
   let tensors: UnsafeMutableBufferPointer<msf_tensor>
   private let names: UnsafeMutableBufferPointer<CChar>
   private let extents: UnsafeMutableBufferPointer<Int64>

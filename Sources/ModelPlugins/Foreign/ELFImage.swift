@@ -2,7 +2,8 @@
 import Glibc
 
 /// The part of an ELF file that must be right before the dynamic linker sees it: it maps segments
-/// without looking at the size of the file, and a file cut short then kills the process with SIGBUS.
+/// without looking at the size of the file, and a file cut short then kills the process with
+/// SIGBUS.
 ///
 /// Source: System V ABI, "ELF Header" and "Program Header"; ELF-64 little-endian.
 enum ELFImage {

@@ -17,7 +17,8 @@ final class ForeignModel: ModelImplementation, @unchecked Sendable {
   private let plugin: String
   private let artifacts: CArtifacts
 
-  /// - Throws: `.internal` for a table that breaks the contract; the model is destroyed if it can be.
+  /// - Throws: `.internal` for a table that breaks the contract; the model is destroyed if it can
+  ///   be.
   init(
     _ pointer: UnsafePointer<msf_model>, of plugin: String, artifacts: CArtifacts
   ) throws(PluginError) {

@@ -5,8 +5,8 @@ import Runtime
 
 /// Loads a plugin's shared object and checks the table that its entry returns.
 enum PluginLibrary {
-  /// Loads the library, which stays loaded for good, whatever comes of it: Swift code in it must not
-  /// be unmapped, and a thread that it started could not be stopped.
+  /// Loads the library, which stays loaded for good, whatever comes of it: Swift code in it must
+  /// not be unmapped, and a thread that it started could not be stopped.
   ///
   /// - Throws: as `PluginRegistry.load` says.
   static func load(

@@ -2,7 +2,8 @@
 import Runtime
 import Synchronization
 
-/// A trained network that answers: one plan, and as many executions of it as there are calls at once.
+/// A trained network that answers: one plan, and as many executions of it as there are calls at
+/// once.
 final class NeuralNetworkModel: ModelImplementation {
   let inputs: [TensorSpecification]
   let outputs: [TensorSpecification]
@@ -86,8 +87,8 @@ final class NeuralNetworkModel: ModelImplementation {
     }
   }
 
-  /// The input where it is, or a copy where kernels can read it: a tensor in a message begins at any
-  /// byte.
+  /// The input where it is, or a copy where kernels can read it: a tensor in a message begins at
+  /// any byte.
   private static func aligned(
     _ input: PluginExecution.Slot, of execution: PluginExecution
   ) throws(PluginError) -> UnsafeRawBufferPointer {

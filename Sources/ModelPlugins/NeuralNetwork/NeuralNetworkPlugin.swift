@@ -32,8 +32,8 @@ struct NeuralNetworkPlugin: PluginImplementation {
     let network = try network(configuration, dataset)
     let float = MemoryLayout<Float>.size
     let moments = configuration.optimizer.type == .sgd ? 1 : 2
-    // Parameters, packed once more and, in training, with gradients and moments; values, in training
-    // with their gradients. Saturating: an estimate of too much is too much.
+    // Parameters, packed once more and, in training, with gradients and moments; values, in
+    // training with their gradients. Saturating: an estimate of too much is too much.
     func bytes(_ count: Int, _ factor: Int) -> Int {
       let (product, overflow) = count.multipliedReportingOverflow(by: factor * float)
       return overflow ? Int.max / 4 : min(product, Int.max / 4)

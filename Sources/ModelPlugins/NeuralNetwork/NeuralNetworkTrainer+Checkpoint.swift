@@ -11,8 +11,8 @@ extension NeuralNetworkTrainer {
     guard session.stepCount.isMultiple(of: steps) else {
       throw PluginError(
         .failedPrecondition,
-        "a checkpoint is taken between epochs; \(session.stepCount % steps) of \(stepCount) steps of"
-          + " this one are done")
+        "a checkpoint is taken between epochs; \(session.stepCount % steps) of \(stepCount) steps"
+          + " of this one are done")
     }
     try write(Self.stateName, to: writer) { () throws(RuntimeError) in
       try self.session.encodeState()

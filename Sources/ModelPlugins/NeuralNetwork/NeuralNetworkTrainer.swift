@@ -138,13 +138,12 @@ final class NeuralNetworkTrainer: TrainerImplementation {
 
   /// Steps go in order: each builds on those before it.
   private func checkPosition(epoch: Int, step: Int) throws(PluginError) {
-    let next = (epoch - 1) * stepCount + step
-    guard session.stepCount == UInt64(next) else {
+    let done = Int(clamping: session.stepCount)
+    guard done == (epoch - 1) * stepCount + step else {
       throw PluginError(
         .failedPrecondition,
-        "expected step \(session.stepCount % UInt64(stepCount)) of epoch"
-          + " \(session.stepCount / UInt64(stepCount) + 1) next, came step \(step) of epoch \(epoch)"
-      )
+        "expected step \(done % stepCount) of epoch \(done / stepCount + 1) next, came step \(step)"
+          + " of epoch \(epoch)")
     }
   }
 }

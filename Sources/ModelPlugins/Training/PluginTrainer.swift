@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A training run of a plugin: epochs, evaluation, checkpoints and, at the end, a model's artifacts.
+/// A training run of a plugin: epochs, evaluation, checkpoints and, at the end, a model's
+/// artifacts.
 ///
 /// Used from one thread at a time, usually that of a worker process.
 public final class PluginTrainer {

@@ -28,7 +28,9 @@ struct HostServicesTests {
   }
 
   @Test func memoryIsAlignedAndCounted() throws {
-    let blocks = [0, 1, 100, 1 << 20].map { host.pointee.allocate(host, $0) }
+    let blocks: [UnsafeMutableRawPointer?] = [0, 1, 100, 1 << 20].map {
+      host.pointee.allocate(host, $0)
+    }
     for block in blocks {
       let address = Int(bitPattern: try #require(block))
       #expect(address % 64 == 0)

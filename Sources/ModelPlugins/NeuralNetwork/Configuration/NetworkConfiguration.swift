@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Runtime
 
-/// What a user asks of the `neural-network` plugin, checked for everything that the text alone says.
+/// What a user asks of the `neural-network` plugin, checked for everything that the text alone
+/// says.
 ///
 /// What depends on the data (shapes that fit, labels in range) is checked by `Network`.
 struct NetworkConfiguration: Sendable, Hashable {

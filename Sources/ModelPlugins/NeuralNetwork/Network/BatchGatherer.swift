@@ -6,6 +6,7 @@ final class BatchGatherer {
   /// Samples of the split.
   let count: Int
 
+  private let batchSize: Int
   private let inputs: UnsafeRawBufferPointer
   private let inputByteCount: Int
   private let labels: Labels
@@ -19,7 +20,8 @@ final class BatchGatherer {
     case targets(UnsafeRawBufferPointer, byteCount: Int)
   }
 
-  /// - Throws: `.notFound` when there is no such split, `.invalidArgument` for a label out of range.
+  /// - Throws: `.notFound` when there is no such split, `.invalidArgument` for a label out of
+  ///   range.
   init(
     _ split: String, of view: DataSetView, _ network: Network, batchSize: Int
   ) throws(PluginError) {
@@ -38,6 +40,7 @@ final class BatchGatherer {
     }
     self.count = count
     self.view = view
+    self.batchSize = batchSize
     self.inputs = inputs
     inputByteCount = inputs.count / count
     let labelByteCount: Int
@@ -95,13 +98,11 @@ final class BatchGatherer {
     return correct
   }
 
-  private var capacity: Int { inputByteCount == 0 ? 0 : inputBatch.count / inputByteCount }
-
+  /// The first `rows` rows of a batch.
   private func part(
     _ batch: UnsafeMutableRawBufferPointer, _ rows: Int
   ) -> UnsafeRawBufferPointer {
-    let rowByteCount = batch.count / max(1, capacity)
-    return UnsafeRawBufferPointer(rebasing: batch[..<(rows * rowByteCount)])
+    UnsafeRawBufferPointer(rebasing: batch[..<(batch.count / batchSize * rows)])
   }
 
   private func copy(

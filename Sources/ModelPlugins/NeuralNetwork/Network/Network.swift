@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import Runtime
 
-/// A configured network over samples of one type, as a graph: what training and serving both compile.
+/// A configured network over samples of one type, as a graph: what training and serving both
+/// compile.
 struct Network {
   let configuration: NetworkConfiguration
   /// One sample, as the data set has it.
