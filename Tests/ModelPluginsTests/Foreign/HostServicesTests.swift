@@ -32,8 +32,8 @@ struct HostServicesTests {
       host.pointee.allocate(host, $0)
     }
     for block in blocks {
-      let address = Int(bitPattern: try #require(block))
-      #expect(address % 64 == 0)
+      let memory: UnsafeMutableRawPointer = try #require(block)
+      #expect(Int(bitPattern: memory) % 64 == 0)
     }
     #expect(services.allocatedByteCount.load(ordering: .relaxed) == 101 + 1 << 20)
     for block in blocks { host.pointee.deallocate(host, block) }
