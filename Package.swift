@@ -90,6 +90,9 @@ let package = Package(
     .executableTarget(
       name: "bench-train", dependencies: ["Runtime"], path: "Benchmarks/train/Sources",
       swiftSettings: strict),
+    .executableTarget(
+      name: "ClientExample", dependencies: ["MassifClient"], path: "Examples/Clients/swift",
+      swiftSettings: strict),
 
     // Example plugins, built as the shared objects that a server loads
     .target(
@@ -135,7 +138,9 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "MassifTests",
-      dependencies: ["massif", "MassifClient", "MassifAPI", "Runtime", "TestSupport", arguments],
+      dependencies: [
+        "massif", "MassifClient", "MassifAPI", "Runtime", "TestSupport", arguments, protobuf,
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "EndToEndTests", dependencies: ["MassifClient", "TestSupport"], exclude: ["Python"],

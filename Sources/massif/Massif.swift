@@ -19,8 +19,8 @@ struct Massif: AsyncParsableCommand {
         massif deploy digits
         massif predict digits --images x.npy --limit 5
 
-      Every setting may come from a flag, a MASSIF_… variable or massif.yaml; `massif config explain` shows which. \
-      Exit status: 0 done, 1 failed, 64 wrong usage, 130 interrupted.
+      Every setting may come from a flag, a MASSIF_… variable or massif.yaml; `massif config \
+      explain` shows which. Exit status: 0 done, 1 failed, 64 wrong usage, 130 interrupted.
       """,
     subcommands: [
       ServeCommand.self, CertsCommand.self, DataCommand.self, TrainCommand.self, JobsCommand.self,

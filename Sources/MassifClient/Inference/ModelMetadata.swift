@@ -11,6 +11,13 @@ public struct ModelMetadata: Sendable, Hashable {
     public let dataType: DataType
     /// The extents, with the batch dimension if the model batches; -1 for one that varies.
     public let shape: [Int]
+
+    /// Makes a description of its parts.
+    public init(name: String, dataType: DataType, shape: [Int]) {
+      self.name = name
+      self.dataType = dataType
+      self.shape = shape
+    }
   }
 
   /// The model's name.
@@ -36,8 +43,9 @@ public struct ModelMetadata: Sendable, Hashable {
 extension ModelMetadata.TensorMetadata {
   init?(_ metadata: Inference__ModelMetadataResponse__TensorMetadata?) {
     guard let metadata else { return nil }
-    name = String(field: metadata.name)
-    dataType = DataType(rawValue: String(field: metadata.datatype))
-    shape = (0..<metadata.n_shape).map { Int(metadata.shape[$0]) }
+    self.init(
+      name: String(field: metadata.name),
+      dataType: DataType(rawValue: String(field: metadata.datatype)),
+      shape: (0..<metadata.n_shape).map { Int(metadata.shape[$0]) })
   }
 }

@@ -14,9 +14,10 @@ struct CertsInitCommand: AsyncParsableCommand {
     commandName: "init",
     abstract: "Make a development authority, a server certificate and client certificates.",
     discussion: """
-      Writes ca.pem, server.pem, server.key and NAME.pem, NAME.key for each client, keys readable by you alone. What is \
-      there stays, so it is safe to run again; --renew makes the server's and the clients' certificates anew. \
-      In production the organisation's own authority issues them.
+      Writes ca.pem, server.pem, server.key and NAME.pem, NAME.key for each client, keys readable \
+      by you alone. What is there stays, so it is safe to run again; --renew makes the server's \
+      and the clients' certificates anew. In production the organisation's own authority issues \
+      them.
 
       Examples:
         massif certs init

@@ -10,9 +10,9 @@ struct DataImportCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "import", abstract: "Read files, check them, and upload them as one data set.",
     discussion: """
-      A data set's tensors are named SPLIT/ROLE. Images are kept as N x H x W x C, labels as whole numbers. \
-      Files may be compressed with gzip. A data set never changes: importing the same bytes again does nothing, \
-      other bytes need another name.
+      A data set's tensors are named SPLIT/ROLE. Images are kept as N x H x W x C, labels as \
+      whole numbers. Files may be compressed with gzip. A data set never changes: importing the \
+      same bytes again does nothing, other bytes need another name.
 
       Examples:
         massif data import fashion-mnist \\

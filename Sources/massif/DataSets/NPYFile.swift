@@ -133,6 +133,7 @@ enum NPYFile {
       let start = position
       while position < text.count, (0x30...0x39).contains(text[position]) { position += 1 }
       guard let value = Int(String(decoding: text[start..<position], as: UTF8.self)) else {
+        position = start
         throw problem("an extent")
       }
       return value

@@ -65,7 +65,8 @@ struct ModelsDescribeCommand: AsyncParsableCommand {
       guard let number = model.version else {
         output.show(found.json) {
           ["model      \(found.name)"]
-            + found.aliases.sorted { $0.key < $1.key }.map { "alias      \($0.key) → \($0.value)" }
+            + found.aliases.sorted { $0.key < $1.key }
+            .map { "alias      \($0.key) → \($0.value)" }
             + found.versions.flatMap { [""] + $0.lines }
         }
         return

@@ -46,8 +46,8 @@ extension Massif_V1_Job {
 extension Massif_V1_EpochResult {
   /// As `1: loss 0.4312  accuracy 0.8440  3,312 samples/s  18.1 s`.
   var text: String {
-    "\(epoch): \(metrics.text)  \(Quantity.grouped(Int64(samplesPerSecond.clampedForText))) samples/s  "
-      + "\(Quantity.fixed(seconds, 1)) s"
+    let speed = Quantity.grouped(Int64(samplesPerSecond.clampedForText))
+    return "\(epoch): \(metrics.text)  \(speed) samples/s  \(Quantity.fixed(seconds, 1)) s"
   }
 }
 

@@ -7,8 +7,9 @@ struct PredictCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "predict", abstract: "Send samples of a local file to a deployed model.",
     discussion: """
-      Files are IDX (gzip or not), .npy, .json (nested arrays), or FILE.safetensors#TENSOR. With --expect, the answers are \
-      compared with labels: it prints the accuracy and the requests per second instead of every answer.
+      Files are IDX (gzip or not), .npy, .json (nested arrays), or FILE.safetensors#TENSOR. With \
+      --expect, the answers are compared with labels: it prints the accuracy and the requests per \
+      second instead of every answer.
 
       Examples:
         massif predict fashion --images t10k-images-idx3-ubyte.gz --limit 5

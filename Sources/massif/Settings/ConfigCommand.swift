@@ -13,8 +13,8 @@ struct ConfigExplainCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "explain", abstract: "Show each setting's effective value and its origin.",
     discussion: """
-      A flag wins over the environment, that over massif.yaml, that over the default. Flags of commands can be given here \
-      to see what they would do.
+      A flag wins over the environment, that over massif.yaml, that over the default. Flags of \
+      commands can be given here to see what they would do.
 
       Examples:
         massif config explain

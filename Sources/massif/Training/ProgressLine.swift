@@ -19,7 +19,7 @@ enum ProgressLine {
       progress.samples == 0 ? 0 : min(1, Double(progress.samplesDone) / Double(progress.samples))
     let label = "epoch \(progress.epoch)/\(progress.epochs) "
     let percent = String(Int(fraction * 100))
-    let left = "  \(String(repeating: " ", count: 3 - percent.count))\(percent) %"
+    let left = " \(String(repeating: " ", count: 3 - percent.count))\(percent) %"
     var parts: [String] = []
     for name in ["loss", "accuracy"] {
       guard let metric = progress.metrics.first(where: { $0.name == name }) else { continue }

@@ -21,7 +21,8 @@ struct TrainCommand: AsyncParsableCommand {
           epochs: 3
           batch_size: 64
 
-      The server checks every field before it takes the job. `massif plugins describe neural-network` shows all of them.
+      The server checks every field before it takes the job. `massif plugins describe \
+      neural-network` shows all of them.
 
       Examples:
         massif train Examples/Specifications/fashion-cnn.yaml --watch

@@ -5,7 +5,8 @@ import Testing
 
 @testable import MassifClient
 
-/// Retries, reconnection and balancing against connections that a test scripts, on a clock that it moves.
+/// Retries, reconnection and balancing against connections that a test scripts, on a clock that it
+/// moves.
 struct CallRunnerTests {
   private let time = FakeTime()
 
