@@ -11,9 +11,6 @@ public struct TeamAccessPolicy: AccessPolicy {
   /// Teams whose members administer the server.
   public let administratorTeams: Set<String>
 
-  private static let teamPermissions: Set<Permission> = [.identify, .read, .infer, .write]
-  private static let serverPermissions: Set<Permission> = [.identify, .read]
-
   /// Makes the policy of one organisation.
   public init(trustDomain: String, administratorTeams: Set<String>) {
     self.trustDomain = trustDomain
@@ -25,8 +22,8 @@ public struct TeamAccessPolicy: AccessPolicy {
     _ principal: Principal, method: MethodName, requires permission: Permission
   ) -> Decision {
     guard principal.trustDomain == trustDomain else { return .deny }
-    if administratorTeams.contains(principal.team) { return .allow }
-    return TeamAccessPolicy.teamPermissions.contains(permission) ? .allow : .deny
+    if TeamAccessPolicy.isForTeams(permission) { return .allow }
+    return isAdministrator(principal) ? .allow : .deny
   }
 
   /// Whether a principal may do this to a resource; another team's resources are concealed.
@@ -34,11 +31,27 @@ public struct TeamAccessPolicy: AccessPolicy {
     _ principal: Principal, _ permission: Permission, on resource: Resource
   ) -> Decision {
     guard principal.trustDomain == trustDomain else { return .conceal }
-    if administratorTeams.contains(principal.team) { return .allow }
+    if resource.team == principal.team, TeamAccessPolicy.isForTeams(permission) { return .allow }
+    if isAdministrator(principal) { return .allow }
     guard let team = resource.team else {
-      return TeamAccessPolicy.serverPermissions.contains(permission) ? .allow : .deny
+      return TeamAccessPolicy.isForEverybody(permission) ? .allow : .deny
     }
-    guard team == principal.team else { return .conceal }
-    return TeamAccessPolicy.teamPermissions.contains(permission) ? .allow : .deny
+    return team == principal.team ? .deny : .conceal
+  }
+
+  private func isAdministrator(_ principal: Principal) -> Bool {
+    administratorTeams.contains(principal.team)
+  }
+
+  /// What a team may do to its own.
+  ///
+  /// Compared and not hashed: it is asked twice a call.
+  private static func isForTeams(_ permission: Permission) -> Bool {
+    permission == .infer || permission == .read || permission == .write || permission == .identify
+  }
+
+  /// What everybody may do to what belongs to the server.
+  private static func isForEverybody(_ permission: Permission) -> Bool {
+    permission == .read || permission == .identify
   }
 }
