@@ -40,8 +40,8 @@ struct InferenceService: Sendable {
     return response.bytes
   }
 
-  /// - Throws: `.notFound` for a model that the caller may not know of; a model that is loading,
-  ///   unloading, failed or not deployed is not ready.
+  /// A model that is loading, unloading, failed, not deployed or unknown is not ready, as Triton has
+  /// it: its clients ask for this in a loop, without expecting an error.
   func modelReady(
     _ bytes: UnsafeRawBufferPointer, _ caller: Caller
   ) throws(ServingError) -> [UInt8] {
@@ -53,7 +53,8 @@ struct InferenceService: Sendable {
       _ = try manager.version(named: name, version: version, for: caller, .read)
       response.bool(1, manager.isReady)
     } catch {
-      guard error.code == .unavailable || error.code == .failedPrecondition else { throw error }
+      let means: Set<ServingError.Code> = [.unavailable, .failedPrecondition, .notFound]
+      guard means.contains(error.code) else { throw error }
       response.bool(1, false)
     }
     return response.bytes

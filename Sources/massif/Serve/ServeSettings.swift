@@ -43,7 +43,8 @@ struct ServeSettings {
     host = listen[..<colon].trimmingCharacters(in: ["[", "]"])
     self.port = port
     certificates = try value(.certificates)
-    dataDirectory = try value(.dataDirectory)
+    // Absolute, because workers and plugins are told paths in it.
+    dataDirectory = URL(filePath: try value(.dataDirectory)).standardizedFileURL.path
     trustDomain = try value(.trustDomain)
     administratorTeams = Set(try value(.administratorTeams).split(separator: ",").map(String.init))
     let cores = ProcessInfo.processInfo.activeProcessorCount

@@ -43,53 +43,109 @@ enum BuildProducts {
 }
 
 /// A program that runs beside the test.
+///
+/// Not `Foundation.Process`, which crashes now and then in a process with as many threads as the tests have.
 final class Program: Sendable {
-  private struct Streams {
-    var output = Data()
-    var errors = Data()
+  private struct State {
+    var output: [UInt8] = []
+    var errors: [UInt8] = []
+    var status: Int32?
   }
 
-  // SAFETY: Process is used from one thread at a time: started in `init`, afterwards only signalled and waited for.
-  nonisolated(unsafe) private let process = Process()
-  private let streams = Mutex(Streams())
-  private let readers = DispatchGroup()
+  let identifier: pid_t
+  private let state = Mutex(State())
+  private let finished = DispatchGroup()
 
   init(_ executable: URL, _ arguments: [String], environment: [String: String] = [:]) throws {
-    process.executableURL = executable
-    process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    process.standardInput = FileHandle.nullDevice
-    let output = Pipe()
-    let errors = Pipe()
-    process.standardOutput = output
-    process.standardError = errors
-    try process.run()
-    collect(output.fileHandleForReading) { $0.output.append($1) }
-    collect(errors.fileHandleForReading) { $0.errors.append($1) }
+    let output = try Self.pipe()
+    let errors = try Self.pipe()
+    defer {
+      close(output.write)
+      close(errors.write)
+    }
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_adddup2(&actions, output.write, STDOUT_FILENO)
+    posix_spawn_file_actions_adddup2(&actions, errors.write, STDERR_FILENO)
+
+    let all = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    let argumentList = CStrings([executable.path] + arguments)
+    let environmentList = CStrings(all.map { "\($0.key)=\($0.value)" })
+    var identifier = pid_t()
+    let number = posix_spawn(
+      &identifier, executable.path, &actions, nil, argumentList.pointers,
+      environmentList.pointers)
+    guard number == 0 else {
+      close(output.read)
+      close(errors.read)
+      throw HarnessError("\(executable.path): \(String(cString: strerror(number)))")
+    }
+    self.identifier = identifier
+    collect(output.read) { $0.output += $1 }
+    collect(errors.read) { $0.errors += $1 }
+    Self.onThread(finished) { [self] in
+      var status: Int32 = 0
+      while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
+      // wait(2): the low seven bits are the signal, or zero after an ordinary end.
+      let signal = status & 0x7f
+      state.withLock { $0.status = signal == 0 ? status >> 8 & 0xff : 128 + signal }
+    }
+  }
+
+  private static func pipe() throws -> (read: Int32, write: Int32) {
+    var ends: [Int32] = [0, 0]
+    guard pipe2(&ends, O_CLOEXEC) == 0 else {
+      throw HarnessError("pipe: \(String(cString: strerror(errno)))")
+    }
+    return (ends[0], ends[1])
+  }
+
+  /// A thread of its own: what waits for programs must not take threads from the tests.
+  private static func onThread(_ group: DispatchGroup, _ body: @escaping @Sendable () -> Void) {
+    group.enter()
+    Thread.detachNewThread {
+      body()
+      group.leave()
+    }
   }
 
   private func collect(
-    _ handle: FileHandle, _ append: @escaping @Sendable (inout Streams, Data) -> Void
+    _ descriptor: Int32, _ append: @escaping @Sendable (inout State, ArraySlice<UInt8>) -> Void
   ) {
-    DispatchQueue.global().async(group: readers) { [self] in
-      while case let data = handle.availableData, !data.isEmpty {
-        streams.withLock { append(&$0, data) }
+    Self.onThread(finished) { [self] in
+      defer { close(descriptor) }
+      var buffer = [UInt8](repeating: 0, count: 64 << 10)
+      while true {
+        let count = read(descriptor, &buffer, buffer.count)
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { return }
+        state.withLock { append(&$0, buffer[..<count]) }
       }
     }
   }
 
-  var identifier: Int32 { process.processIdentifier }
-  var isRunning: Bool { process.isRunning }
-  var output: String { streams.withLock { String(decoding: $0.output, as: UTF8.self) } }
-  var errors: String { streams.withLock { String(decoding: $0.errors, as: UTF8.self) } }
+  var isRunning: Bool { state.withLock { $0.status == nil } }
+  var output: String { state.withLock { String(decoding: $0.output, as: UTF8.self) } }
+  var errors: String { state.withLock { String(decoding: $0.errors, as: UTF8.self) } }
 
-  func signal(_ number: Int32) { kill(identifier, number) }
+  /// Sends a signal, unless the program has ended and its number may be another's.
+  func signal(_ number: Int32) {
+    state.withLock { state in
+      guard state.status == nil else { return }
+      kill(identifier, number)
+    }
+  }
 
   /// Waits for the end and for the last byte of output.
   func wait() -> ProgramResult {
-    process.waitUntilExit()
-    readers.wait()
-    return ProgramResult(status: process.terminationStatus, output: output, errors: errors)
+    finished.wait()
+    return state.withLock { state in
+      ProgramResult(
+        status: state.status ?? -1, output: String(decoding: state.output, as: UTF8.self),
+        errors: String(decoding: state.errors, as: UTF8.self))
+    }
   }
 
   /// Runs a program to its end, which comes within `seconds` or is brought about.
@@ -104,9 +160,16 @@ final class Program: Sendable {
     }
     defer { watchdog.cancel() }
     return await withCheckedContinuation { continuation in
-      DispatchQueue.global().async { continuation.resume(returning: program.wait()) }
+      Thread.detachNewThread { continuation.resume(returning: program.wait()) }
     }
   }
+}
+
+/// Strings as C wants a list of arguments: pointers, and NULL behind the last.
+private final class CStrings {
+  let pointers: [UnsafeMutablePointer<CChar>?]
+  init(_ strings: [String]) { pointers = strings.map { strdup($0) } + [nil] }
+  deinit { for pointer in pointers { free(pointer) } }
 }
 
 /// Asks again until the answer is there, for at most `seconds`.

@@ -68,8 +68,8 @@ cases = {
     "other_teams_model": named("other/secret"),
     "traversal": named("../../etc/passwd"),
     "unknown_version": case(version="99"),
-    "version_not_a_number": case(version="one"),
-    "message_over_the_limit": case(shape=(64 << 20,), raw=bytes(256 << 20)),
+    "version_that_is_no_alias": case(version="one"),
+    "message_over_the_limit": case(shape=(17 << 20,), raw=bytes(17 << 22)),
     "good_again": case(),
 }
 
