@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import Glibc
 import Synchronization
 
 /// What a finished program printed and how it ended.
@@ -85,7 +86,7 @@ final class Program: Sendable {
     self.identifier = identifier
     collect(output.read) { $0.output += $1 }
     collect(errors.read) { $0.errors += $1 }
-    Self.onThread(finished) { [self] in
+    Self.onThread(finished) { [self, identifier] in
       var status: Int32 = 0
       while waitpid(identifier, &status, 0) < 0, errno == EINTR {}
       // wait(2): the low seven bits are the signal, or zero after an ordinary end.
@@ -96,9 +97,11 @@ final class Program: Sendable {
 
   private static func pipe() throws -> (read: Int32, write: Int32) {
     var ends: [Int32] = [0, 0]
-    guard pipe2(&ends, O_CLOEXEC) == 0 else {
+    guard Glibc.pipe(&ends) == 0 else {
       throw HarnessError("pipe: \(String(cString: strerror(errno)))")
     }
+    // No other program may hold an end open.
+    for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
     return (ends[0], ends[1])
   }
 
