@@ -144,5 +144,5 @@ struct PluginService: Sendable {
   private static let unsigned = RPCError(
     .failedPrecondition,
     "this server loads no plugin that is not signed; an operator may allow it with"
-      + " allow_unsigned_plugins: a plugin runs with the server's rights")
+      + " --allow-unsigned-plugins: a plugin runs with the server's rights")
 }

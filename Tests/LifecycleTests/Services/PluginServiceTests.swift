@@ -35,7 +35,7 @@ import Testing
     let fixture = try ControlPlaneFixture()
     let error = await failure { try await register(fixture, [1, 2, 3]) }
     #expect(error?.code == .failedPrecondition)
-    #expect(error?.message.contains("allow_unsigned_plugins") == true)
+    #expect(error?.message.contains("--allow-unsigned-plugins") == true)
   }
 
   @Test func keepsNothingThatIsNoPlugin() async throws {
