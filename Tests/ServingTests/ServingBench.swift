@@ -50,11 +50,13 @@ final class ServingBench: Sendable {
 
   static let access = TeamAccessPolicy(trustDomain: "test", administratorTeams: ["admins"])
 
-  func caller(_ team: String = "vision") throws -> Caller {
+  static func caller(_ team: String) throws -> Caller {
     Caller(
       principal: try Principal(trustDomain: "test", team: team, name: "app"),
-      access: Self.access)
+      access: access)
   }
+
+  func caller(_ team: String = "vision") throws -> Caller { try Self.caller(team) }
 
   static func name(_ text: String) throws -> QualifiedName {
     try QualifiedName(parsing: text, defaultTeam: ResourceName("vision"))

@@ -51,11 +51,12 @@ final class DynamicBatcher: ExecutorWork {
   }
 
   func runBatch() {
-    let taken = state.withLock { $0.take(at: .now) }
+    let now = ContinuousClock.now
+    let taken = state.withLock { $0.take(at: now) }
     perform(taken.action)
     for (request, fate) in taken.dropped { request.drop(fate) }
     guard !taken.batch.isEmpty else { return }
-    runner.run(taken.batch)
+    runner.run(taken.batch, start: now)
     perform(state.withLock { $0.finished(at: .now) })
   }
 

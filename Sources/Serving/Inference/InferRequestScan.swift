@@ -28,8 +28,9 @@ struct InferRequestScan {
   /// The elements of `raw_input_contents`; the first `rawCount` count.
   private(set) var raw = InlineArray<64, WireRange>(repeating: WireRange())
   private(set) var rawCount = 0
-  /// The `contents` of each input; nil offset -1 where an input has none.
-  private(set) var contents = InlineArray<64, WireRange>(repeating: Self.none)
+  private var contents = InlineArray<64, WireRange>(repeating: WireRange())
+  /// A bit for each input that has contents.
+  private var hasContents: UInt64 = 0
   private(set) var inputCount = 0
   private(set) var outputCount = 0
   /// How large the head is.
@@ -38,7 +39,6 @@ struct InferRequestScan {
   /// that writes fields in the order of their numbers has it.
   private(set) var headIsPrefix = true
 
-  private static let none = WireRange(offset: -1, count: 0)
   private var parameterCount = 0
 
   /// Scans `bytes`.
@@ -64,7 +64,7 @@ struct InferRequestScan {
 
   /// The typed contents of input `index`, or nil.
   func typedContents(of index: Int) -> WireRange? {
-    contents[index] == Self.none ? nil : contents[index]
+    hasContents & 1 << UInt64(index) == 0 ? nil : contents[index]
   }
 
   private mutating func scan(
@@ -134,7 +134,7 @@ struct InferRequestScan {
         _ = try reader.lengthDelimited()
         try countParameter("inputs[\(inputCount)].parameters", &parameters, limits)
       case (Field.tensorContents, 2):
-        guard contents[inputCount] == Self.none else {
+        guard typedContents(of: inputCount) == nil else {
           throw ServingError(field: "inputs[\(inputCount)].contents", "expected once, came twice")
         }
         let range = try reader.lengthDelimited()
@@ -146,6 +146,7 @@ struct InferRequestScan {
               + " tensors in raw_input_contents")
         }
         contents[inputCount] = range
+        hasContents |= 1 << UInt64(inputCount)
         left += reader.position - start
       default:
         try reader.skip(wireType)

@@ -52,12 +52,10 @@ extension ModelManager {
     }
     switch found {
     case .served(let served): return served
-    case .missing(let isKnown):
-      throw isKnown && !version.isEmpty
-        ? ServingError(
-          .notFound,
-          "version \(version) of model \(name) does not exist or is not deployed")
-        : .unknownModel(name)
+    case .missing(isKnown: false):
+      throw .unknownModel(name)
+    case .missing(isKnown: true):
+      throw Self.unknownVersion(version, of: name)
     case .slot(let status, let model, let number):
       switch status.state {
       case .loading: throw .loading(model, number)
@@ -66,6 +64,19 @@ extension ModelManager {
         throw ServingError(
           .failedPrecondition, "\(model) version \(number) failed to load: \(status.reason)")
       }
+    }
+  }
+
+  private static func unknownVersion(_ version: String, of name: String) -> ServingError {
+    switch VersionRequest(version) {
+    case .unspecified: .unknownModel(name)
+    case .number:
+      ServingError(
+        .notFound, "version \(version) of model \(name) does not exist or is not deployed")
+    case .alias:
+      ServingError(
+        field: "model_version",
+        "expected a positive number or an alias of model \(name), came \(version)")
     }
   }
 

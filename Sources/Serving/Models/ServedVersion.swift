@@ -44,7 +44,7 @@ final class ServedVersion: Sendable {
       batcher.enqueue(pending)
     } else {
       let fate = pending.fate(at: arrival)
-      if fate == .wanted { runner.run([pending]) } else { pending.drop(fate) }
+      if fate == .wanted { runner.run([pending], start: arrival) } else { pending.drop(fate) }
     }
   }
 

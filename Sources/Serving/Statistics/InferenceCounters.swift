@@ -5,11 +5,12 @@ import Synchronization
 /// How often something happened and how long it took in all.
 struct DurationCount: Equatable, Sendable {
   var count: UInt64 = 0
-  var nanoseconds: UInt64 = 0
+  /// Kept as it is measured: turning it into nanoseconds costs a 128-bit division.
+  var duration = Duration.zero
 
-  mutating func add(_ duration: Duration, count added: Int = 1) {
+  mutating func add(_ more: Duration, count added: Int = 1) {
     count += UInt64(added)
-    nanoseconds += duration.nanoseconds
+    duration += more
   }
 }
 
@@ -72,7 +73,8 @@ final class InferenceCounters: Sendable {
 
   func record(_ batch: Batch) {
     var now = timespec()
-    clock_gettime(CLOCK_REALTIME, &now)
+    // To the tick: four times cheaper than CLOCK_REALTIME, for a figure that people look at.
+    clock_gettime(CLOCK_REALTIME_COARSE, &now)
     let milliseconds = UInt64(now.tv_sec) * 1000 + UInt64(now.tv_nsec) / 1_000_000
     statistics.withLock { statistics in
       statistics.lastInference = milliseconds
@@ -81,9 +83,11 @@ final class InferenceCounters: Sendable {
       statistics.success.add(batch.total, count: batch.requests)
       statistics.queue.add(batch.queue, count: batch.requests)
       // Each request of a batch is said to have taken what the batch took, as Triton has it.
-      statistics.computeInput.add(batch.computeInput * batch.requests, count: batch.requests)
-      statistics.computeInfer.add(batch.computeInfer * batch.requests, count: batch.requests)
-      statistics.computeOutput.add(batch.computeOutput * batch.requests, count: batch.requests)
+      for _ in 0..<batch.requests {
+        statistics.computeInput.add(batch.computeInput)
+        statistics.computeInfer.add(batch.computeInfer)
+        statistics.computeOutput.add(batch.computeOutput)
+      }
       var size = statistics.batches[batch.rows] ?? InferenceStatistics.Batch()
       size.computeInput.add(batch.computeInput)
       size.computeInfer.add(batch.computeInfer)

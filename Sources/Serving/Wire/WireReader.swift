@@ -26,10 +26,22 @@ struct WireError: Error, Equatable {
   }
 }
 
-/// A range of a message, in bytes from the start of it.
+/// A range of a message, in bytes from the start of it. Small, because scans keep tables of them.
 struct WireRange: Equatable {
-  var offset: Int = 0
-  var count: Int = 0
+  private var start: UInt32 = 0
+  private var length: UInt32 = 0
+
+  /// The empty range at the start.
+  init() {}
+
+  /// - Precondition: the message is shorter than 4 GiB, which gRPC's length prefix sees to.
+  init(offset: Int, count: Int) {
+    start = UInt32(offset)
+    length = UInt32(count)
+  }
+
+  var offset: Int { Int(start) }
+  var count: Int { Int(length) }
 }
 
 /// Walks the fields of a protobuf message in place.

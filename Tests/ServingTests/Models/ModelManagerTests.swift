@@ -53,10 +53,14 @@ import Testing
     let bench = try ServingBench()
     try await bench.load()
     #expect(try bench.send("letters").error?.code == .notFound)
-    for version in ["2", "0", "-1", "canary", "99999999999999999999"] {
+    let missing = try bench.send(version: "2").error
+    #expect(missing?.code == .notFound)
+    #expect(missing?.message.contains("version 2") == true)
+    for version in ["0", "-1", "canary", "99999999999999999999"] {
       let error = try bench.send(version: version).error
-      #expect(error?.code == .notFound)
-      #expect(error?.message.contains("version \(version)") == true)
+      #expect(error?.code == .invalidArgument)
+      #expect(error?.violations.first?.field == "model_version")
+      #expect(error?.message.contains("came \(version)") == true)
     }
     await bench.stop()
   }
@@ -77,7 +81,7 @@ import Testing
     #expect(try await reached("2") == "2")
     try await bench.models.unload(model: model, version: 1)
     #expect(try await reached() == "2")
-    #expect(try bench.send(version: "production").error?.code == .notFound)
+    #expect(try bench.send(version: "production").error?.code == .invalidArgument)
     bench.models.aliasesChanged(of: model, to: [:])
     #expect(try await reached() == "2")
     await bench.stop()

@@ -55,6 +55,8 @@ import Testing
     #expect(try ready("slow") == [])
     #expect(try ready("nothing") == [])
     #expect(try ready("somebody/digits") == [])
+    #expect(try ready("digits", "2") == [])
+    #expect(throws: ServingError.self) { try ready("../digits") }
     #expect(bench.inference.serverLive() == [8, 1])
     #expect(bench.inference.serverReady() == [8, 1])
     gate.open()
