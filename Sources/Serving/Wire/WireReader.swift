@@ -26,7 +26,9 @@ struct WireError: Error, Equatable {
   }
 }
 
-/// A range of a message, in bytes from the start of it. Small, because scans keep tables of them.
+/// A range of a message, in bytes from the start of it.
+///
+/// Small, because scans keep tables of them.
 struct WireRange: Equatable {
   private var start: UInt32 = 0
   private var length: UInt32 = 0
