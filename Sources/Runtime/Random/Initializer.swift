@@ -16,6 +16,8 @@ public enum Initializer: Sendable, Hashable {
   case heUniform(fanIn: Int)
   /// Normal with deviation √(2 / fanIn).
   case heNormal(fanIn: Int)
+  /// Uniform in ±1/√fanIn, narrower than the others: what PyTorch's layers begin with.
+  case fanInUniform(fanIn: Int)
 }
 
 extension Initializer {
@@ -44,6 +46,9 @@ extension Initializer {
     case .heNormal(let fanIn):
       let deviation = (2 / Float(max(1, fanIn))).squareRoot()
       kernels.pointee.random_normal(start, &numbers, 0, 0, deviation, elements.count)
+    case .fanInUniform(let fanIn):
+      let limit = 1 / Float(max(1, fanIn)).squareRoot()
+      kernels.pointee.random_uniform(start, &numbers, 0, -limit, limit, elements.count)
     }
   }
 }

@@ -51,6 +51,7 @@ struct PhiloxTests {
       (.glorotNormal(fanIn: 30, fanOut: 20), (2.0 / 50).squareRoot(), 1.2),
       (.heUniform(fanIn: 50), (2.0 / 50).squareRoot(), 0.3465),
       (.heNormal(fanIn: 50), (2.0 / 50).squareRoot(), 1.2),
+      (.fanInUniform(fanIn: 50), (1.0 / 150).squareRoot(), 0.1415),
     ]
     for (initializer, deviation, limit) in cases {
       var graph = Graph()

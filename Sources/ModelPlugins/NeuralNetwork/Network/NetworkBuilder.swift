@@ -124,7 +124,7 @@ struct NetworkBuilder {
     case .conv2d(let filters, let kernel, let stride, let padding, let useBias, let activation):
       let weights = try graph.parameter(
         prefix + "weight", shape: Shape([kernel, kernel, channels, filters]),
-        Self.initializer(activation, fanIn: kernel * kernel * channels, fanOut: filters))
+        .fanInUniform(fanIn: kernel * kernel * channels))
       let bias = try bias(useBias, prefix, filters)
       let sum = try graph.conv2d(
         value, weights: weights, bias: bias, stride: stride, padding: padding)
@@ -132,7 +132,7 @@ struct NetworkBuilder {
     case .dense(let units, let useBias, let activation):
       let weights = try graph.parameter(
         prefix + "weight", shape: Shape([channels, units]),
-        Self.initializer(activation, fanIn: channels, fanOut: units))
+        .fanInUniform(fanIn: channels))
       let bias = try bias(useBias, prefix, units)
       return try activate(try graph.dense(value, weights: weights, bias: bias), activation)
     case .maxPool2D(let size, let stride, let padding):
@@ -166,13 +166,6 @@ struct NetworkBuilder {
   ) throws(RuntimeError) -> Graph.Value {
     guard let activation else { return x }
     return try graph.activate(x, activation)
-  }
-
-  /// He's where a relu follows, Glorot's elsewhere.
-  private static func initializer(
-    _ activation: Activation?, fanIn: Int, fanOut: Int
-  ) -> Initializer {
-    activation == .relu ? .heUniform(fanIn: fanIn) : .glorotUniform(fanIn: fanIn, fanOut: fanOut)
   }
 
   /// The runtime's error under the name that the field has in the configuration.
