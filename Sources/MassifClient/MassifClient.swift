@@ -119,10 +119,6 @@ public final class MassifClient: Sendable {
       options: options)
   }
 
-  deinit {
-    channel.close()
-  }
-
   /// Closes all connections.
   ///
   /// Calls in flight fail with `UNAVAILABLE` or `CANCELLED`; so do calls to come.

@@ -62,6 +62,11 @@ final class Channel: Sendable {
         lost: Array(repeating: 0, count: addresses.count)))
   }
 
+  // Not the client's: a call, or `client.jobs` in a variable, may outlive the last use of the client.
+  deinit {
+    close()
+  }
+
   /// A connection for one call; waits while one is being made, until the deadline.
   func connection(
     deadline: ContinuousClock.Instant?

@@ -69,7 +69,9 @@ struct JobLines {
     for epoch in job.epochs.dropFirst(epochs) { lines.append("epoch \(epoch.text)") }
     if job.epochs.count > epochs { tenth = 0 }
     epochs = max(epochs, job.epochs.count)
-    if !isLive, job.hasProgress, job.progress.samples > 0, !job.state.isFinal {
+    // The epoch's result comes before the first progress of the next one.
+    let isOver = Int(job.progress.epoch) <= job.epochs.count
+    if !isLive, !isOver, job.progress.samples > 0, !job.state.isFinal {
       let now = Int(job.progress.samplesDone.multipliedFullWidth(by: 10).low / job.progress.samples)
       if now > tenth, now < 10 {
         tenth = now

@@ -215,6 +215,18 @@ struct CallRunnerTests {
     #expect(connector.attempted.count == 1)
   }
 
+  @Test func connectionsGoWithTheLastUseOfTheChannel() async throws {
+    let connector = FakeConnector { _, _ in { _ in "ok" } }
+    do {
+      let runner = runner(connector)
+      #expect(try await call(runner) == "ok")
+      #expect(!connector.connections[0].isClosed)
+    }
+    // The task that connected lets go of the channel a moment later.
+    try await within { while !connector.isShutDown { await Task.yield() } }
+    #expect(connector.connections[0].isClosed)
+  }
+
   /// A connection that is lost before the channel hears that it is there must not be used for ever.
   @Test func aConnectionThatIsLostAtOnceIsNotUsed() async throws {
     struct HastyConnector: Connector {

@@ -130,7 +130,9 @@ struct JobLinesTests {
       count += lines.new(in: job(.running, done: UInt64(done)), isLive: false).count
     }
     #expect(count == 9)
-    _ = lines.new(in: job(.running, epochs: 1), isLive: false)
+    var over = job(.running, epochs: 1, done: 99)
+    over.progress.epoch = 1
+    #expect(lines.new(in: over, isLive: false) == ["epoch 1:   50 samples/s  2.0 s"])
     #expect(lines.new(in: job(.running, epochs: 1, done: 10), isLive: false).count == 1)
   }
 
