@@ -16,6 +16,7 @@ internal import Store
 struct ServerAssembly {
   private let settings: ServeSettings
   private let log: Logger
+  private let store: Store
   private let serving: Serving
   private let control: ControlPlane
   private let server: RPCServer
@@ -25,7 +26,7 @@ struct ServerAssembly {
     var log = Logger(label: "massif")
     log.logLevel = settings.logLevel
     self.log = log
-    let store = try Store.open(directory: settings.dataDirectory)
+    store = try Store.open(directory: settings.dataDirectory)
     let pluginLog = log
     let plugins = PluginRegistry(workers: try WorkerPool(threadCount: settings.threads)) {
       pluginLog.log(level: $0.level, "\($1)")
@@ -73,6 +74,11 @@ struct ServerAssembly {
     await server.shutdown(grace: settings.drain)
     await control.shutdown(grace: settings.drain)
     await serving.stop()
+    do {
+      try store.close()
+    } catch {
+      log.error("the store did not close: \(error)")
+    }
   }
 }
 
