@@ -66,7 +66,7 @@ import Testing
         "other_teams_model": ("NOT_FOUND", ["other/secret"]),
         "traversal": ("INVALID_ARGUMENT", []),
         "unknown_version": ("NOT_FOUND", ["99"]),
-        "version_that_is_no_alias": ("NOT_FOUND", ["one"]),
+        "version_that_is_no_alias": ("INVALID_ARGUMENT", ["model_version", "one"]),
         "message_over_the_limit": ("RESOURCE_EXHAUSTED", []),
         "good_again": ("OK", []),
       ]

@@ -50,41 +50,68 @@ import Testing
   @Test func showsProgressAndEveryEnd() async throws {
     let fixture = try ControlPlaneFixture()
     try await fixture.upload(TestData.file())
-    let job = try await fixture.submit {
-      $0.specification.configuration = TestData.configuration(epochs: 20)
+    let long = try await fixture.submit {
+      $0.specification.configuration = TestData.configuration(epochs: 10_000)
     }
-    let running = try await fixture.watch(job.id) { $0.hasProgress }
-    #expect(running.progress.epochs == 20)
+    let running = try await fixture.watch(long.id) { $0.hasProgress }
+    #expect(running.progress.epochs == 10_000)
     #expect(running.progress.samples == 64)
     #expect(running.progress.epoch >= 1)
-    _ = try await fixture.end(of: job.id)
+    _ = try await fixture.jobs.cancel(.with { $0.id = long.id }, ControlPlaneFixture.context())
+    #expect(try await fixture.end(of: long.id).state == .cancelled)
+
+    let short = try await fixture.submit()
+    _ = try await fixture.end(of: short.id)
     // Who comes later sees the end at once.
-    let again = try await fixture.end(of: job.id)
-    #expect(again.epochs.count == 20)
+    let again = try await fixture.end(of: short.id)
+    #expect(again.epochs.count == 3)
+  }
+
+  /// A job that its server left in the middle, in a directory for the next one.
+  private struct LeftJob {
+    let directory: TemporaryDirectory
+    let id: String
+    let epochs: Int
+  }
+
+  /// Submits a training and stops the server after its second epoch.
+  ///
+  /// A training that was over before is tried again with more epochs: how long the tests' threads keep
+  /// this one waiting is nothing to rely on.
+  private func leaveInTheMiddle() async throws -> LeftJob {
+    for epochs in [60, 300, 1500, 7500] {
+      let fixture = try ControlPlaneFixture()
+      try await fixture.upload(TestData.file())
+      let job = try await fixture.submit {
+        $0.specification.configuration = TestData.configuration(epochs: epochs)
+      }
+      _ = try await fixture.watch(job.id) { $0.epochs.count >= 2 }
+      await fixture.controlPlane.shutdown(grace: .seconds(20))
+      let isLeft = try !fixture.store.unendedJobs().isEmpty
+      try fixture.store.close()
+      if isLeft { return LeftJob(directory: fixture.directory, id: job.id, epochs: epochs) }
+    }
+    throw StoreError(.internal, "no training was long enough to be left in its middle")
   }
 
   @Test func goesOnToTheSameBits() async throws {
-    let configuration = TestData.configuration(epochs: 60)
+    let left = try await leaveInTheMiddle()
     let straight = try ControlPlaneFixture()
     try await straight.upload(TestData.file())
-    let whole = try await straight.submit { $0.specification.configuration = configuration }
+    let whole = try await straight.submit {
+      $0.specification.configuration = TestData.configuration(epochs: left.epochs)
+    }
     #expect(try await straight.end(of: whole.id).state == .succeeded)
 
-    let first = try ControlPlaneFixture()
-    try await first.upload(TestData.file())
-    let job = try await first.submit { $0.specification.configuration = configuration }
-    _ = try await first.watch(job.id) { $0.epochs.count >= 2 }
-    try await first.stop()
-
-    let second = try ControlPlaneFixture(directory: first.directory)
+    let second = try ControlPlaneFixture(directory: left.directory)
     let waiting = try #require(try second.store.unendedJobs().first)
     #expect(waiting.state == .queued)
     try second.controlPlane.startJobs()
-    let ended = try await second.end(of: job.id)
+    let ended = try await second.end(of: left.id)
     #expect(ended.state == .succeeded, "\(ended.error)")
     #expect(ended.attempts == 2)
     #expect(ended.resumedAfterEpoch >= 1)
-    #expect(ended.epochs.map(\.epoch) == Array(1...60))
+    #expect(ended.epochs.map { Int($0.epoch) } == Array(1...left.epochs))
 
     let name = try QualifiedName(parsing: "vision/squares-net", defaultTeam: nil)
     let one = try #require(try straight.store.version(1, of: name))
@@ -94,14 +121,8 @@ import Testing
   }
 
   @Test func startsAgainWithoutAUsableCheckpoint() async throws {
-    let first = try ControlPlaneFixture()
-    try await first.upload(TestData.file())
-    let job = try await first.submit {
-      $0.specification.configuration = TestData.configuration(epochs: 60)
-    }
-    _ = try await first.watch(job.id) { $0.epochs.count >= 2 }
-    try await first.stop()
-    let folder = first.directory.path + "/store/jobs/\(job.id)"
+    let left = try await leaveInTheMiddle()
+    let folder = left.directory.path + "/store/jobs/\(left.id)"
     for checkpoint in try FileManager.default.contentsOfDirectory(atPath: folder) {
       for file in try FileManager.default.contentsOfDirectory(atPath: folder + "/" + checkpoint) {
         let path = "\(folder)/\(checkpoint)/\(file)"
@@ -109,12 +130,12 @@ import Testing
         try Data("damaged".utf8).write(to: URL(fileURLWithPath: path))
       }
     }
-    let second = try ControlPlaneFixture(directory: first.directory)
+    let second = try ControlPlaneFixture(directory: left.directory)
     try second.controlPlane.startJobs()
-    let ended = try await second.end(of: job.id)
+    let ended = try await second.end(of: left.id)
     #expect(ended.state == .succeeded, "\(ended.error)")
     #expect(ended.resumedAfterEpoch == 0)
-    #expect(ended.epochs.map(\.epoch) == Array(1...60))
+    #expect(ended.epochs.map { Int($0.epoch) } == Array(1...left.epochs))
   }
 
   @Test func stopsWithinABatch() async throws {
