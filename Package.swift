@@ -10,7 +10,7 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// Kernels are optimised in debug builds too: at -O0 they are fifty times slower and the tests that use them with them.
+/// Kernels are optimised in debug builds too (docs/decisions/0003).
 let optimisedC: [CSetting] = [
   .unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror"])
 ]
