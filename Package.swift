@@ -60,7 +60,8 @@ let package = Package(
     .target(
       name: "ModelPlugins", dependencies: ["CPluginABI", "Runtime"], swiftSettings: strict),
     .target(
-      name: "RPCTransport", dependencies: ["COpenSSL", "CNghttp2", "CEpoll"], swiftSettings: strict),
+      name: "RPCTransport", dependencies: ["COpenSSL", "CNghttp2", "CEpoll", "CZlib"],
+      swiftSettings: strict),
     .target(
       name: "RPCServer", dependencies: ["RPCTransport", logging], swiftSettings: strict),
     .target(name: "MassifAPI", dependencies: [protobuf], swiftSettings: strict),

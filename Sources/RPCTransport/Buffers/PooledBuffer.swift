@@ -15,6 +15,8 @@ public final class PooledBuffer: @unchecked Sendable {
     didSet { precondition(count >= 0 && count <= capacity, "count outside of the capacity") }
   }
   private let pool: BufferPool?
+  /// Where the capacity is counted until the memory is returned.
+  private var budget: DecompressionBudget?
 
   init(memory: UnsafeMutableRawPointer, capacity: Int, pool: BufferPool) {
     base = memory
@@ -40,7 +42,11 @@ public final class PooledBuffer: @unchecked Sendable {
     count = bytes.count
   }
 
+  /// Gives the capacity back to a budget, which has counted it, when the buffer goes.
+  func isCounted(by budget: DecompressionBudget) { self.budget = budget }
+
   deinit {
+    budget?.giveBack(capacity)
     if let pool { pool.giveBack(base, capacity: capacity) } else { free(base) }
   }
 

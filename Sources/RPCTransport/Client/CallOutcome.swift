@@ -14,6 +14,8 @@ public struct CallHead: Sendable {
   public var timeout: Duration?
   /// The longest message that is accepted, in bytes; nil for the connection's own limit.
   public var maxMessageSize: Int?
+  /// The encoding of those messages that prefer compression; `.identity` compresses none.
+  public var encoding = MessageEncoding.identity
 
   /// Makes the head of a call.
   public init(

@@ -20,6 +20,7 @@ public final class ClientStream: MessageStream {
   private var handler: (any ClientStreamHandler)?
   private var hasInitialHeaders = false
   private var wereHeadersSent = false
+  private var encoding = MessageEncoding.identity
   private var deadline: LoopTimer?
   /// What the trailers say, until the messages before them were read.
   private var ending: CallOutcome?
@@ -41,6 +42,9 @@ public final class ClientStream: MessageStream {
     block.add("te", "trailers")
     block.add("content-type", "application/grpc")
     block.add("user-agent", userAgent)
+    block.add("grpc-accept-encoding", "\(MessageEncodings.acceptedHeader)")
+    encoding = head.encoding
+    if encoding != .identity { block.add("grpc-encoding", "\(encoding.name)") }
     if let timeout = head.timeout { block.add("grpc-timeout", Timeout.format(timeout)) }
     block.add(head.metadata)
     let id = connection.session?.submitRequest(self, &block) ?? -1
@@ -63,7 +67,10 @@ public final class ClientStream: MessageStream {
   /// - Returns: false where so much waits that the caller should pause until `writable`; the
   ///   message is queued all the same.
   @discardableResult
-  public func send(_ message: OutgoingMessage) -> Bool { enqueue(message) }
+  public func send(_ message: OutgoingMessage) -> Bool {
+    guard message.prefersCompression, let connection else { return enqueue(message) }
+    return enqueue(message.compressed(encoding, pool: connection.loop.buffers))
+  }
 
   /// Says that no message follows.
   public func finishSending() {
@@ -111,10 +118,11 @@ public final class ClientStream: MessageStream {
       end(Status(httpStatus: read.httpStatus ?? 0))
     } else if !read.isGRPC {
       end(Status(.unknown, "the server's answer is not gRPC (content-type)"))
-    } else if read.isCompressed {
-      end(Status(.internal, "the server compresses, though only identity was offered"))
-    } else {
+    } else if let encoding = read.encoding {
+      inbound.deframer.encoding = encoding
       handler?.receive(headers: read.metadata)
+    } else {
+      end(Status(.internal, "the server answers in an encoding that was not offered"))
     }
   }
 

@@ -4,7 +4,8 @@
 struct ResponseHeadReader {
   private(set) var httpStatus: Int?
   private(set) var isGRPC = false
-  private(set) var isCompressed = false
+  /// The encoding of compressed messages, or nil where it is an unknown one.
+  private(set) var encoding: MessageEncoding? = .identity
   private(set) var metadata = Metadata()
   private var code: Status.Code?
   private var message = ""
@@ -30,7 +31,7 @@ struct ResponseHeadReader {
     } else if name.equals("grpc-status-details-bin") {
       details = HeaderCoding.bytes(base64: value) ?? []
     } else if name.equals("grpc-encoding") {
-      isCompressed = !value.equals("identity")
+      encoding = MessageEncoding(header: value)
     } else if !name.equals("grpc-accept-encoding") {
       // A value that is not base64 is the server's mistake and does not change how the call ended.
       _ = HeaderFields.append(name: name, value: value, to: &metadata)

@@ -9,6 +9,8 @@ struct InboundMessages {
   /// Bytes of the peer's window that this stream has not given back.
   var heldByteCount = 0
   var isPaused = false
+  /// A message is being decompressed on another thread; those behind it wait.
+  var isDecompressing = false
   /// While messages are handed on, a pause or a resumption only changes the flag.
   var isDelivering = false
   /// The peer has sent its last byte.
@@ -18,9 +20,17 @@ struct InboundMessages {
 
   init(maxMessageSize: Int) { deframer = MessageDeframer(maxMessageSize: maxMessageSize) }
 
+  /// Whether messages are not handed on for now.
+  var isBlocked: Bool { isPaused || isDecompressing }
+
   var isEmpty: Bool { waitingStart == waiting.count }
 
   mutating func append(_ message: ReceivedMessage) { waiting.append(message) }
+
+  /// Puts a message before those that wait.
+  mutating func prepend(_ message: ReceivedMessage) {
+    waiting.insert(message, at: waitingStart)
+  }
 
   mutating func popFirst() -> ReceivedMessage? {
     guard waitingStart < waiting.count else { return nil }

@@ -4,10 +4,28 @@
 public struct ReceivedMessage: Sendable {
   /// Where the bytes are; may be kept and passed on for as long as they are of use.
   public let buffer: PooledBuffer
+  /// Whether the message was compressed on the wire.
+  public let wasCompressed: Bool
+  /// Whether `buffer` has yet to be decompressed; never true of a message that was handed on.
+  let isEncoded: Bool
 
   /// Makes a message of a filled buffer.
   public init(_ buffer: PooledBuffer) {
     self.buffer = buffer
+    wasCompressed = false
+    isEncoded = false
+  }
+
+  init(_ buffer: PooledBuffer, isEncoded: Bool) {
+    self.buffer = buffer
+    wasCompressed = isEncoded
+    self.isEncoded = isEncoded
+  }
+
+  init(decompressed buffer: PooledBuffer) {
+    self.buffer = buffer
+    wasCompressed = true
+    isEncoded = false
   }
 
   /// The message's bytes; valid as long as `buffer`.
@@ -39,6 +57,13 @@ public struct OutgoingMessage: @unchecked Sendable {
   public var head: PooledBuffer?
   /// The pieces behind the head, in their order.
   public var segments: [Segment]
+  /// Whether to compress the message where the other end accepts an encoding and it gets shorter.
+  ///
+  /// The encoding is announced with the headers of the call: of a response without initial metadata
+  /// the first message must ask for it too.
+  public var prefersCompression = false
+  /// Whether these bytes are in the encoding of their call.
+  var isCompressed = false
 
   /// Makes a message of a head and the pieces that follow it.
   public init(head: PooledBuffer?, segments: [Segment] = []) {

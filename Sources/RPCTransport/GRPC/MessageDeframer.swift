@@ -10,13 +10,15 @@ struct MessageDeframer {
     /// All bytes are used and no message is complete.
     case needsMore
     /// A message is complete; there may be more bytes.
-    case message(PooledBuffer)
+    case message(PooledBuffer, isCompressed: Bool)
     /// The stream cannot go on, and ends with this status.
     case failure(Status)
   }
 
   /// A message may be this long, in bytes.
   var maxMessageSize: Int
+  /// The encoding of those messages that are flagged as compressed.
+  var encoding = MessageEncoding.identity
   private var prefix: (UInt8, UInt8, UInt8, UInt8, UInt8) = (0, 0, 0, 0, 0)
   private var prefixCount = 0
   private var message: PooledBuffer?
@@ -53,7 +55,7 @@ struct MessageDeframer {
     self.message = nil
     prefixCount = 0
     assemblingByteCount = 0
-    return .message(message)
+    return .message(message, isCompressed: prefix.0 != 0)
   }
 
   private mutating func takePrefix(_ bytes: inout UnsafeRawBufferPointer) -> Bool {
@@ -68,9 +70,11 @@ struct MessageDeframer {
 
   /// Begins the message that the prefix announces.
   private mutating func begin(pool: BufferPool, admit: (Int) -> Bool) -> Status? {
-    guard prefix.0 == 0 else {
+    guard prefix.0 == 0 || (prefix.0 == 1 && encoding != .identity) else {
       // grpc/compression.md: the flag without a grpc-encoding is the sender's error.
-      return Status(.internal, "a message is flagged as compressed, but no encoding was agreed")
+      return prefix.0 == 1
+        ? Status(.internal, "a message is flagged as compressed, but no encoding was agreed")
+        : Status(.internal, "a message begins with 0 or 1, as it is compressed or not")
     }
     length =
       Int(prefix.1) << 24 | Int(prefix.2) << 16 | Int(prefix.3) << 8 | Int(prefix.4)

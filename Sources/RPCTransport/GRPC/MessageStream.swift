@@ -69,7 +69,7 @@ public class MessageStream {
       return
     }
     cut(data, connection)
-    if inbound.isPaused && !inbound.isFinished {
+    if inbound.isBlocked && !inbound.isFinished {
       inbound.heldByteCount += data.count
       connection.hold(data.count)
     } else {
@@ -85,9 +85,9 @@ public class MessageStream {
       }
       switch step {
       case .needsMore: return
-      case .message(let buffer):
+      case .message(let buffer, let isCompressed):
         connection.complete(buffer.count)
-        deliver(ReceivedMessage(buffer))
+        deliver(ReceivedMessage(buffer, isEncoded: isCompressed))
       case .failure(let status):
         inbound.isFinished = true
         fail(status)
@@ -96,19 +96,19 @@ public class MessageStream {
   }
 
   private func deliver(_ message: ReceivedMessage) {
-    guard !inbound.isPaused, inbound.isEmpty else { return inbound.append(message) }
+    guard !inbound.isBlocked, inbound.isEmpty else { return inbound.append(message) }
     inbound.isDelivering = true
-    received(message)
+    if message.isEncoded { decompress(message) } else { received(message) }
     inbound.isDelivering = false
   }
 
-  private func deliverWaiting() {
+  func deliverWaiting() {
     inbound.isDelivering = true
-    while !inbound.isPaused, !inbound.isFinished, let message = inbound.popFirst() {
-      received(message)
+    while !inbound.isBlocked, !inbound.isFinished, let message = inbound.popFirst() {
+      if message.isEncoded { decompress(message) } else { received(message) }
     }
     inbound.isDelivering = false
-    guard !inbound.isPaused else { return }
+    guard !inbound.isBlocked else { return }
     releaseHeld()
     if inbound.hasEnded { deliverEnd() }
   }
@@ -126,7 +126,7 @@ public class MessageStream {
   func receiveEndOfStream() {
     guard !inbound.isFinished else { return }
     inbound.hasEnded = true
-    if !inbound.isPaused, inbound.isEmpty { deliverEnd() }
+    if !inbound.isBlocked, inbound.isEmpty { deliverEnd() }
   }
 
   private func deliverEnd() {

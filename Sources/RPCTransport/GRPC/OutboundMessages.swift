@@ -70,7 +70,8 @@ struct OutboundMessages {
   ) -> Int {
     if position < 5 {
       let prefix: (UInt8, UInt8, UInt8, UInt8, UInt8) = (
-        0, UInt8(truncatingIfNeeded: length >> 24), UInt8(truncatingIfNeeded: length >> 16),
+        message.isCompressed ? 1 : 0, UInt8(truncatingIfNeeded: length >> 24),
+        UInt8(truncatingIfNeeded: length >> 16),
         UInt8(truncatingIfNeeded: length >> 8), UInt8(truncatingIfNeeded: length)
       )
       return withUnsafeBytes(of: prefix) { copy($0, from: position, destination, limit) }

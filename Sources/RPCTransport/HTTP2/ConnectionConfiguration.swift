@@ -15,6 +15,10 @@ public struct ConnectionConfiguration: Sendable {
   ///
   /// A call that would go beyond it fails with RESOURCE_EXHAUSTED.
   public var maxAssemblingByteCount = 256 << 20
+  /// Messages of all calls that were compressed and are in use, by their decompressed length.
+  ///
+  /// A call that would go beyond it fails with RESOURCE_EXHAUSTED.
+  public var maxDecompressedByteCount = 256 << 20
   /// Bytes that one call may have under way before this end has read them.
   public var streamWindowByteCount = 4 << 20
   /// Bytes that all calls may have under way before this end has read them.

@@ -29,6 +29,9 @@ final class HTTP2Connection {
   @exclusivity(unchecked) private(set) var streams: [MessageStream] = []
   @exclusivity(unchecked) var ledger = ReceiveLedger()
   @exclusivity(unchecked) var floodGuard: FloodGuard
+  /// What decompressed messages may take.
+  private(set) lazy var decompressionBudget = DecompressionBudget(
+    limit: configuration.maxDecompressedByteCount)
   /// The header list that is being received.
   let headers: ReceivedHeaders
   /// When it began; nil outside of one.

@@ -10,6 +10,10 @@ public struct RequestHead: Sendable {
   public internal(set) var metadata = Metadata()
   /// How long the client waits, from now, or nil where it did not say.
   public internal(set) var timeout: Duration?
+  /// The encoding of the messages that the client compresses.
+  public internal(set) var encoding = MessageEncoding.identity
+  /// The encodings that the client accepts.
+  public internal(set) var acceptedEncodings: MessageEncodings = []
 }
 
 /// What a request's header list comes to: only calls of gRPC go on.
@@ -19,6 +23,8 @@ enum RequestVerdict {
   case http(status: StaticString)
   /// gRPC, but wrong.
   case status(Status)
+  /// gRPC, but in an encoding of messages that is not known here.
+  case unknownEncoding
 
   /// Judges a header list, but for its `grpc-timeout`.
   init(_ headers: ReceivedHeaders) {
@@ -34,6 +40,7 @@ private struct RequestHeadReader {
   private var isPost = false
   private var isGRPC = false
   private var acceptsTrailers = false
+  private var hasUnknownEncoding = false
   private var refusal: Status?
 
   mutating func receive(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) {
@@ -50,10 +57,12 @@ private struct RequestHeadReader {
     } else if name.equals("te") {
       acceptsTrailers = acceptsTrailers || value.equals("trailers")
     } else if name.equals("grpc-encoding") {
-      guard !value.equals("identity") else { return }
-      refusal = Status(
-        .unimplemented, "messages are accepted uncompressed only (grpc-encoding: identity)")
-    } else if !name.equals("grpc-accept-encoding"), !name.equals("grpc-message-type"),
+      let encoding = MessageEncoding(header: value)
+      hasUnknownEncoding = encoding == nil
+      head.encoding = encoding ?? .identity
+    } else if name.equals("grpc-accept-encoding") {
+      head.acceptedEncodings.formUnion(MessageEncodings(header: value))
+    } else if !name.equals("grpc-message-type"),
       !HeaderFields.append(name: name, value: value, to: &head.metadata)
     {
       let key = String(decoding: name, as: UTF8.self)
@@ -68,6 +77,7 @@ private struct RequestHeadReader {
       return .status(Status(.invalidArgument, "gRPC needs the header te: trailers"))
     }
     if let refusal { return .status(refusal) }
+    if hasUnknownEncoding { return .unknownEncoding }
     guard head.path.utf8.first == UInt8(ascii: "/") else {
       return .status(Status(.unimplemented, "a method is named /package.Service/Method"))
     }

@@ -36,6 +36,9 @@ public final class ServerStream: MessageStream {
 
   private var response = Response.notStarted
   private var wasOpened = false
+  private var acceptedEncodings: MessageEncodings = []
+  /// The encoding that the headers have announced.
+  private var encoding = MessageEncoding.identity
   private var handler: (any ServerStreamHandler)?
   // SAFETY: used while the connection is open, whose owner the server is.
   private unowned(unsafe) let server: ServerConnection
@@ -47,14 +50,21 @@ public final class ServerStream: MessageStream {
 
   /// Sends the initial metadata now, without waiting for a message; at most once.
   public func sendHeaders(_ metadata: Metadata = Metadata()) {
+    // A header list that is made anew can as well say in which encoding messages may follow.
+    sendHeaders(metadata, announcing: metadata.isEmpty ? .identity : acceptedEncodings.preferred)
+  }
+
+  private func sendHeaders(_ metadata: Metadata, announcing encoding: MessageEncoding) {
     guard case .notStarted = response, let connection else { return }
     response = .started
-    if metadata.isEmpty {
+    self.encoding = encoding
+    if metadata.isEmpty, encoding == .identity {
       connection.session?.submitPlainResponse(self)
     } else {
       var block = HeaderBlock()
       block.add(":status", "200")
       block.add("content-type", "application/grpc")
+      if encoding != .identity { block.add("grpc-encoding", "\(encoding.name)") }
       block.add(metadata)
       connection.session?.submitResponse(self, &block)
     }
@@ -67,6 +77,7 @@ public final class ServerStream: MessageStream {
   ///   message is queued all the same.
   @discardableResult
   public func send(_ message: OutgoingMessage) -> Bool {
+    if message.prefersCompression, !message.isCompressed { return send(compressing: message) }
     switch response {
     case .notStarted:
       let goOn = enqueue(message)
@@ -75,6 +86,12 @@ public final class ServerStream: MessageStream {
     case .started: return enqueue(message)
     case .finishing, .finished: return true
     }
+  }
+
+  private func send(compressing message: OutgoingMessage) -> Bool {
+    sendHeaders(Metadata(), announcing: acceptedEncodings.preferred)
+    guard case .started = response, let connection else { return true }
+    return enqueue(message.compressed(encoding, pool: connection.loop.buffers))
   }
 
   /// Ends the call with a status, behind the messages that wait; later calls are without effect.
@@ -123,11 +140,26 @@ public final class ServerStream: MessageStream {
       if status.description == "405" { block.add("allow", "POST") }
       sendOnly(&block)
     case .status(let status): finish(status)
+    case .unknownEncoding: refuseEncoding()
     case .call(let head): open(head)
     }
   }
 
+  /// grpc/compression.md: the refusal says what would be accepted.
+  private func refuseEncoding() {
+    stopReceiving()
+    var block = HeaderBlock()
+    block.add(":status", "200")
+    block.add("content-type", "application/grpc")
+    block.add("grpc-accept-encoding", "\(MessageEncodings.acceptedHeader)")
+    let message = "messages are accepted with grpc-encoding \(MessageEncodings.acceptedHeader)"
+    HeaderFields.add(Status(.unimplemented, message), to: &block)
+    sendOnly(&block)
+  }
+
   private func open(_ head: RequestHead) {
+    inbound.deframer.encoding = head.encoding
+    acceptedEncodings = head.acceptedEncodings
     let handler = server.open(self, head)
     switch response {
     case .finishing, .finished: break

@@ -52,10 +52,10 @@ import Testing
     let head = read([(":status", "200"), ("content-type", "application/grpc"), ("a", "b")])
     #expect(head.httpStatus == 200)
     #expect(head.isGRPC)
-    #expect(!head.isCompressed)
+    #expect(head.encoding == .identity)
     #expect(!head.isInterim)
     #expect(head.status == nil)
     #expect(read([(":status", "103")]).isInterim)
-    #expect(read([("grpc-encoding", "gzip")]).isCompressed)
+    #expect(read([("grpc-encoding", "gzip")]).encoding == .gzip)
   }
 }

@@ -90,6 +90,7 @@ final class TestHandler: ServerStreamHandler {
   let stream: ServerStream
   private let method: String
   private var total = 0
+  private var answered = 0
   private var remaining = 0
   private var chunk = 0
 
@@ -102,7 +103,7 @@ final class TestHandler: ServerStreamHandler {
   /// False where the call was finished at once.
   func open(_ head: RequestHead) -> Bool {
     switch method {
-    case "/test/Echo", "/test/Sum", "/test/Size": break
+    case "/test/Echo", "/test/Compress", "/test/Sum", "/test/Size": break
     case "/test/Produce": server.keep(self)
     case "/test/EchoHeaders":
       stream.sendHeaders(head.metadata)
@@ -131,6 +132,18 @@ final class TestHandler: ServerStreamHandler {
       // The answer lends the request's own bytes.
       let segment = OutgoingMessage.Segment(message.bytes, owner: message.buffer)
       stream.send(OutgoingMessage(head: nil, segments: [segment]))
+    case "/test/Compress":
+      // In two pieces, and every second message only.
+      let half = message.bytes.count / 2
+      let pieces = [
+        UnsafeRawBufferPointer(rebasing: message.bytes[..<half]),
+        UnsafeRawBufferPointer(rebasing: message.bytes[half...]),
+      ]
+      var answer = OutgoingMessage(
+        head: nil, segments: pieces.map { OutgoingMessage.Segment($0, owner: message.buffer) })
+      answer.prefersCompression = answered % 2 == 0
+      answered += 1
+      stream.send(answer)
     case "/test/Size":
       let size = TestServer.number(message)
       let body = server.loop.buffers.buffer(capacity: size)

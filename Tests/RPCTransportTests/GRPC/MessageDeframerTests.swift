@@ -22,7 +22,7 @@ import Testing
         while true {
           switch deframer.next(&rest, pool: pool, admit: admit) {
           case .needsMore: return nil
-          case .message(let buffer): messages.append(buffer.array)
+          case .message(let buffer, _): messages.append(buffer.array)
           case .failure(let status): return status
           }
         }

@@ -31,6 +31,7 @@ import Testing
     case .call(let head): return "call \(head.path)"
     case .http(let status): return "http \(status)"
     case .status(let status): return "\(status.code)"
+    case .unknownEncoding: return "unknown encoding"
     }
   }
 
@@ -49,7 +50,10 @@ import Testing
       (["te": nil], "INVALID_ARGUMENT"),
       (["te": "gzip"], "INVALID_ARGUMENT"),
       (["grpc-encoding": "identity"], "call /a.B/C"),
-      (["grpc-encoding": "gzip"], "UNIMPLEMENTED"),
+      (["grpc-encoding": "gzip"], "call /a.B/C"),
+      (["grpc-encoding": "deflate"], "call /a.B/C"),
+      (["grpc-encoding": "snappy"], "unknown encoding"),
+      (["grpc-encoding": ""], "unknown encoding"),
       (["grpc-accept-encoding": "gzip"], "call /a.B/C"),
       (["grpc-timeout": "1x"], "INVALID_ARGUMENT"),
       (["grpc-timeout": "100m"], "call /a.B/C"),
