@@ -36,7 +36,7 @@ final class ControlPlaneCall: Call, @unchecked Sendable {
         try await handler(RequestMessages(requests), context, responses)
         return nil
       }
-    case .dataPlane, .unary, .serverStreaming: break
+    case .dataPlane, .dataPlaneStream, .unary, .serverStreaming: break
     }
     if method.kind == .subscription { session.add(subscription: self) }
   }
@@ -188,7 +188,7 @@ extension ControlPlaneCall: ServerStreamHandler {
         try await handler(request, context, responses)
         return nil
       }
-    case .dataPlane, .clientStreaming, .bidirectional: break
+    case .dataPlane, .dataPlaneStream, .clientStreaming, .bidirectional: break
     }
   }
 

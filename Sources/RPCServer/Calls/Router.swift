@@ -42,6 +42,17 @@ public struct Router: Sendable {
     add(name, .dataPlane, permission, maxMessageSize, .dataPlane(handler))
   }
 
+  /// Adds a data-plane method whose requests and responses both stream: its handler runs on the
+  /// event loop, without `async`.
+  ///
+  /// - Parameter maxMessageSize: the longest request, in bytes; nil for the server's bound.
+  public mutating func register(
+    dataPlaneStream name: MethodName, requires permission: Permission, maxMessageSize: Int? = nil,
+    handler: any StreamingDataPlaneHandler
+  ) {
+    add(name, .dataPlaneStream, permission, maxMessageSize, .dataPlaneStream(handler))
+  }
+
   /// Adds a method with one request and one response.
   public mutating func register(
     unary name: MethodName, requires permission: Permission, maxMessageSize: Int? = nil,
@@ -96,6 +107,8 @@ public struct MethodDescription: Sendable, Hashable {
   /// How many messages go either way, and on which plane.
   public enum Kind: Sendable, Hashable {
     case dataPlane
+    /// On the data plane, with any number of messages either way.
+    case dataPlaneStream
     case unary
     case serverStreaming
     /// Server-streaming, without an end of its own.
@@ -120,6 +133,7 @@ public struct MethodDescription: Sendable, Hashable {
 final class Route: Sendable {
   enum Handler: Sendable {
     case dataPlane(any UnaryDataPlaneHandler)
+    case dataPlaneStream(any StreamingDataPlaneHandler)
     case unary(Router.UnaryHandler)
     case serverStreaming(Router.ServerStreamingHandler)
     case clientStreaming(Router.ClientStreamingHandler)

@@ -89,15 +89,22 @@ extension ConnectionSession: ServerConnectionDelegate {
       let session = try identity.get()
       guard let route = route(head.path) else { throw .unknownMethod(head.path) }
       if let limit = route.method.maxMessageSize { stream.maxMessageSize = limit }
-      guard case .dataPlane(let handler) = route.handler else {
+      switch route.handler {
+      case .dataPlane(let handler):
+        let call = StreamUnaryCall(session, route, handler, stream, head)
+        try call.begin()
+        return call
+      case .dataPlaneStream(let handler):
+        let call = StreamStreamingCall(session, route, stream, head)
+        try call.begin()
+        call.open(handler)
+        return call
+      case .unary, .serverStreaming, .clientStreaming, .bidirectional:
         let call = ControlPlaneCall(session, route, stream, head)
         try call.begin()
         call.open()
         return call.status == nil ? call : nil
       }
-      let call = StreamUnaryCall(session, route, handler, stream, head)
-      try call.begin()
-      return call
     } catch {
       stream.finish(
         error.status,
