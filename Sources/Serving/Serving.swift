@@ -74,6 +74,7 @@ public final class Serving: Sendable {
       manager: models, decoder: InferRequestDecoder(limits: configuration.limits, pool: pool))
     let services = ServiceRegistration(
       infer: infer,
+      streamInfer: StreamInferHandler(infer: infer, pool: pool),
       inference: InferenceService(manager: models, configuration: configuration),
       repository: RepositoryService(manager: models, store: store),
       health: HealthService(manager: models))

@@ -5,13 +5,13 @@ import RPCTransport
 /// Which method of the two services is what: its name, the permission that it needs, its handler.
 struct ServiceRegistration: Sendable {
   let infer: InferHandler
+  let streamInfer: StreamInferHandler
   let inference: InferenceService
   let repository: RepositoryService
   let health: HealthService
 
   /// What the protocol has and this server does not, and why.
   private static let unimplemented: [(method: String, reason: String)] = [
-    ("ModelStreamInfer", "streaming inference is not supported; call ModelInfer"),
     ("TraceSetting", "tracing is set by the operator"),
     ("LogSettings", "logging is set by the operator"),
   ]
@@ -20,6 +20,8 @@ struct ServiceRegistration: Sendable {
   func register(in router: inout Router) {
     router.register(
       dataPlane: Self.method("ModelInfer"), requires: .infer, handler: infer)
+    router.register(
+      dataPlaneStream: Self.method("ModelStreamInfer"), requires: .infer, handler: streamInfer)
 
     add("ServerLive", .identify, to: &router) { _, _ in inference.serverLive() }
     add("ServerReady", .identify, to: &router) { _, _ in inference.serverReady() }

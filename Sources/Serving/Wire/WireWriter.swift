@@ -51,12 +51,17 @@ struct WireWriter {
     bytes.append(contentsOf: inner.bytes)
   }
 
+  /// The beginning of a nested message whose bytes follow.
+  mutating func begin(_ field: Int, byteCount: Int) {
+    tag(field, 2)
+    varint(UInt64(byteCount))
+  }
+
   /// A nested message, written even when empty: its presence is what it says.
   mutating func message(_ field: Int, _ build: (inout WireWriter) -> Void) {
     var inner = WireWriter()
     build(&inner)
-    tag(field, 2)
-    varint(UInt64(inner.bytes.count))
+    begin(field, byteCount: inner.bytes.count)
     bytes.append(contentsOf: inner.bytes)
   }
 

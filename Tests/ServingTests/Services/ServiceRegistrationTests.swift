@@ -18,7 +18,7 @@ import Testing
       ("ServerMetadata", .identify), ("ModelReady", .read), ("ModelMetadata", .read),
       ("ModelConfig", .read), ("ModelStatistics", .read), ("ModelInfer", .infer),
       ("RepositoryIndex", .read), ("RepositoryModelLoad", .write),
-      ("RepositoryModelUnload", .write), ("ModelStreamInfer", .identify),
+      ("RepositoryModelUnload", .write), ("ModelStreamInfer", .infer),
       ("TraceSetting", .identify), ("LogSettings", .identify),
       ("SystemSharedMemoryStatus", .identify), ("SystemSharedMemoryRegister", .identify),
       ("SystemSharedMemoryUnregister", .identify), ("CudaSharedMemoryStatus", .identify),
