@@ -56,6 +56,8 @@ public struct DataSetView: Sendable {
         throw PluginError(field: field, "expected a first extent, the number of samples")
       }
       let split = tensor.name.prefix { $0 != "/" }
+      // A dictionary's extent is the length of its text.
+      if split == TableSchema.dictionarySplit { continue }
       if let others = samples[split], others != count {
         throw PluginError(
           field: field, "expected \(others) samples as in the rest of \(split)/, came \(count)")

@@ -70,6 +70,8 @@ struct SafetensorsDataSet {
             field: field, description: "expected a first extent, the number of samples"))
         continue
       }
+      // A column's dictionary: its extent is the length of its text.
+      if parts[0] == "categories" { continue }
       if let other = samples[parts[0]] {
         guard other.count != count else { continue }
         violations.append(

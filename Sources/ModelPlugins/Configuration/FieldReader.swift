@@ -106,6 +106,31 @@ struct FieldReader {
     }
   }
 
+  /// A list of strings; nil where there is none.
+  func strings(_ key: String) -> [String]? {
+    guard members[key] != nil else { return nil }
+    return read(key, "a list of strings", default: [], instead: []) { json in
+      guard case .array(let elements) = json else { return nil }
+      let strings = elements.compactMap { if case .string(let text) = $0 { text } else { nil } }
+      return strings.count == elements.count ? strings : nil
+    }
+  }
+
+  /// A list of integers in a range; empty where there is none.
+  func integers(_ key: String, _ range: ClosedRange<Int>) -> [Int] {
+    let expectation = "a list of integers in \(range.lowerBound)...\(range.upperBound)"
+    return read(key, expectation, default: [], instead: []) { json in
+      guard case .array(let elements) = json else { return nil }
+      let integers = elements.compactMap { element -> Int? in
+        guard case .number(_, let text) = element, let integer = Int(text),
+          range.contains(integer)
+        else { return nil }
+        return integer
+      }
+      return integers.count == elements.count ? integers : nil
+    }
+  }
+
   /// Notes that a member is wrong.
   func refuse(_ key: String, _ description: String) {
     list.add(field(key), description)

@@ -5,8 +5,9 @@
 ///
 /// Used from one thread at a time, usually that of a worker process.
 public final class PluginTrainer {
-  /// How many epochs the configuration asks for.
-  public let epochs: Int
+  /// How many epochs the configuration asks for; fewer once the plugin finds that more would change
+  /// nothing.
+  public var epochs: Int { implementation.epochCount }
   /// How many samples an epoch trains on.
   public let sampleCount: Int
   /// How many steps an epoch takes.
@@ -20,10 +21,9 @@ public final class PluginTrainer {
   init(plugin: ModelPlugin, implementation: any TrainerImplementation) throws(PluginError) {
     self.plugin = plugin
     self.implementation = implementation
-    epochs = implementation.epochCount
     sampleCount = implementation.sampleCount
     stepCount = implementation.stepCount
-    guard epochs >= 1, sampleCount >= 0, stepCount >= 0 else {
+    guard implementation.epochCount >= 1, sampleCount >= 0, stepCount >= 0 else {
       throw PluginError(.internal, "plugin \(plugin.name) made a trainer without epochs")
     }
   }
