@@ -72,6 +72,11 @@ public struct ServingError: Error, Sendable, CustomStringConvertible {
       violations: [Violation(field: field, description: description)])
   }
 
+  /// The system has no memory for a tensor of this length.
+  static func noMemory(byteCount: Int) -> ServingError {
+    ServingError(.resourceExhausted, "no memory for \(byteCount) bytes of tensors")
+  }
+
   /// The code and the message.
   public var description: String { "\(code.rawValue): \(message)" }
 }

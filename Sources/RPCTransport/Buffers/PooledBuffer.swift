@@ -25,11 +25,24 @@ public final class PooledBuffer: @unchecked Sendable {
   }
 
   /// Makes an empty buffer outside of any pool.
-  public init(capacity: Int) {
+  ///
+  /// - Precondition: the system has that much memory; for sizes that a peer names see
+  ///   ``init(ifAvailable:)``.
+  public convenience init(capacity: Int) {
     precondition(capacity >= 0, "negative capacity")
     guard let memory = malloc(max(capacity, 16)) else {
       preconditionFailure("no memory for a buffer of \(capacity) bytes")
     }
+    self.init(memory: memory, capacity: capacity)
+  }
+
+  /// Makes an empty buffer outside of any pool, or nil where the system has no such memory.
+  public convenience init?(ifAvailable capacity: Int) {
+    guard capacity >= 0, let memory = malloc(max(capacity, 16)) else { return nil }
+    self.init(memory: memory, capacity: capacity)
+  }
+
+  private init(memory: UnsafeMutableRawPointer, capacity: Int) {
     base = memory
     self.capacity = max(capacity, 16)
     pool = nil
@@ -38,6 +51,10 @@ public final class PooledBuffer: @unchecked Sendable {
   /// Makes a buffer outside of any pool that holds a copy of `bytes`.
   public convenience init(copying bytes: some Collection<UInt8>) {
     self.init(capacity: bytes.count)
+    fill(bytes)
+  }
+
+  func fill(_ bytes: some Collection<UInt8>) {
     UnsafeMutableRawBufferPointer(start: base, count: capacity).copyBytes(from: bytes)
     count = bytes.count
   }

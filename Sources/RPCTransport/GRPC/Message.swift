@@ -64,6 +64,7 @@ public struct OutgoingMessage: @unchecked Sendable {
   public var prefersCompression = false
   /// Whether these bytes are in the encoding of their call.
   var isCompressed = false
+  private(set) var isUnavailable = false
 
   /// Makes a message of a head and the pieces that follow it.
   public init(head: PooledBuffer?, segments: [Segment] = []) {
@@ -71,9 +72,26 @@ public struct OutgoingMessage: @unchecked Sendable {
     self.segments = segments
   }
 
-  /// Makes a message of a copy of `bytes`.
+  /// Makes a message of a copy of `bytes`; ``unavailable`` where there is no memory for it.
   public init(_ bytes: some Collection<UInt8>) {
-    self.init(head: bytes.isEmpty ? nil : PooledBuffer(copying: bytes))
+    guard !bytes.isEmpty else {
+      self.init(head: nil)
+      return
+    }
+    guard let copy = PooledBuffer(ifAvailable: bytes.count) else {
+      self = .unavailable
+      return
+    }
+    copy.fill(bytes)
+    self.init(head: copy)
+  }
+
+  /// Stands for a message for which there was no memory: sending it fails its call with
+  /// RESOURCE_EXHAUSTED, and nothing else.
+  public static var unavailable: OutgoingMessage {
+    var message = OutgoingMessage(head: nil)
+    message.isUnavailable = true
+    return message
   }
 
   /// The length of the message, without the prefix.

@@ -154,7 +154,10 @@ public class MessageStream {
   func enqueue(_ message: OutgoingMessage) -> Bool {
     guard let connection, !isSendingFinished else { return true }
     if outbound.byteCount == 0 { lastSent = connection.loop.now }
-    outbound.append(message)
+    guard outbound.append(message) else {
+      fail(Status(.resourceExhausted, "the message is longer than 4 GiB or than memory has room"))
+      return true
+    }
     resumeSending()
     guard outbound.byteCount >= connection.configuration.highWaterByteCount else { return true }
     isThrottled = true

@@ -13,12 +13,11 @@ struct OutboundMessages {
   /// Bytes that wait, prefixes included.
   private(set) var byteCount = 0
 
-  /// Adds a message.
-  ///
-  /// - Precondition: it is shorter than 4 GiB, the most that a prefix can say.
-  mutating func append(_ message: OutgoingMessage) {
+  /// Adds a message; false where it cannot be sent: there was no memory for it, or it is longer
+  /// than a prefix can say.
+  mutating func append(_ message: OutgoingMessage) -> Bool {
     let count = message.byteCount
-    precondition(count <= Int(UInt32.max), "a gRPC message is shorter than 4 GiB")
+    guard count <= Int(UInt32.max), !message.isUnavailable else { return false }
     byteCount += 5 + count
     if current == nil {
       current = message
@@ -26,6 +25,7 @@ struct OutboundMessages {
     } else {
       later.append(message)
     }
+    return true
   }
 
   /// Copies the next `count` bytes to `destination`, releasing each message behind its last byte.

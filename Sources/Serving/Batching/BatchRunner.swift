@@ -29,9 +29,12 @@ struct BatchRunner: Sendable {
     times.requests = batch.count
     times.rows = batch.reduce(0) { $0 + $1.rows }
     for (index, input) in loaded.signature.inputs.enumerated() {
-      execution.setInput(
-        index, batch.count == 1 ? first.request.inputs[index] : join(batch, index),
-        datatype: input.datatype)
+      guard let tensor = batch.count == 1 ? first.request.inputs[index] : join(batch, index)
+      else {
+        return fail(
+          batch, PluginError(.resourceExhausted, "no memory for a batch of tensors"), loaded)
+      }
+      execution.setInput(index, tensor, datatype: input.datatype)
     }
     // A single request is lent, which takes no time to speak of.
     let ready = batch.count == 1 ? start : ContinuousClock.now
@@ -56,11 +59,11 @@ struct BatchRunner: Sendable {
     loaded.counters.record(times)
   }
 
-  /// The tensors of input `index`, one behind the other.
-  private func join(_ batch: [PendingInference], _ index: Int) -> InferTensor {
+  /// The tensors of input `index`, one behind the other; nil where there is no memory for them.
+  private func join(_ batch: [PendingInference], _ index: Int) -> InferTensor? {
     var tensor = batch[0].request.inputs[index]
     let count = batch.reduce(0) { $0 + $1.request.inputs[index].bytes.count }
-    let buffer = pool.buffer(capacity: count)
+    guard let buffer = pool.bufferIfAvailable(capacity: count) else { return nil }
     for request in batch { buffer.append(request.request.inputs[index].bytes) }
     tensor.extents[0] = Int64(batch.reduce(0) { $0 + $1.rows })
     tensor.bytes = buffer.bytes

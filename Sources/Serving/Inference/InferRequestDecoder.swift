@@ -65,7 +65,9 @@ struct InferRequestDecoder: Sendable {
     var head = UnsafeRawBufferPointer(rebasing: bytes.prefix(scan.headByteCount))
     var compacted: PooledBuffer?
     if !scan.headIsPrefix {
-      let buffer = pool.buffer(capacity: scan.headByteCount)
+      guard let buffer = pool.bufferIfAvailable(capacity: scan.headByteCount) else {
+        throw .noMemory(byteCount: scan.headByteCount)
+      }
       do throws(WireError) {
         buffer.count = try scan.compactHead(
           of: bytes,

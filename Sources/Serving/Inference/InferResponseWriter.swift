@@ -32,7 +32,8 @@ struct InferResponseWriter {
   ///
   /// - Parameters:
   ///   - outputs: the tensors with the place of each in the signature, in the order of the answer.
-  /// - Returns: a message that holds on to the owners of large tensors.
+  /// - Returns: a message that holds on to the owners of large tensors; `.unavailable` where there
+  ///   is no memory for it.
   func write(
     modelName: String, version: String, id: String, signature: ModelSignature,
     outputs: [(index: Int, tensor: InferOutput)]
@@ -45,7 +46,7 @@ struct InferResponseWriter {
       size += 1 + WireWriter.size(ofVarint: UInt64(tensor.bytes.count))
       if isCopied(tensor) { small += tensor.bytes.count }
     }
-    let head = pool.buffer(capacity: size + small)
+    guard let head = pool.bufferIfAvailable(capacity: size + small) else { return .unavailable }
     var cursor = HeadCursor(head)
     cursor.put(Tag.modelName, modelName)
     cursor.put(Tag.modelVersion, version)

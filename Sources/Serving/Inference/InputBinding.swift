@@ -111,7 +111,7 @@ struct InputBinding: ~Copyable {
       } else {
         try checkElements(in: bytes, count: elements, at: position, of: expected)
       }
-      lend(bytes, elementSize: datatype.byteCount ?? 1, as: &tensor)
+      try lend(bytes, elementSize: datatype.byteCount ?? 1, as: &tensor)
     } else {
       try bindTyped(
         at: position, to: expected, elements: elements, as: &tensor)
@@ -177,7 +177,9 @@ struct InputBinding: ~Copyable {
         "expected \(elements) elements for \(expected.datatype.rawValue) \(text(of: tensor)) of"
           + " \(expected.name), came \(measure.elementCount)")
     }
-    let buffer = pool.buffer(capacity: measure.byteCount)
+    guard let buffer = pool.bufferIfAvailable(capacity: measure.byteCount) else {
+      throw .noMemory(byteCount: measure.byteCount)
+    }
     try contents.write(
       expected.datatype,
       to: UnsafeMutableRawBufferPointer(start: buffer.base, count: measure.byteCount))
@@ -189,13 +191,15 @@ struct InputBinding: ~Copyable {
   /// Leaves the bytes in the message, or copies them when an element would be misaligned there.
   private func lend(
     _ bytes: UnsafeRawBufferPointer, elementSize: Int, as tensor: inout InferTensor
-  ) {
+  ) throws(ServingError) {
     if UInt(bitPattern: bytes.baseAddress) % UInt(elementSize) == 0 {
       tensor.bytes = bytes
       tensor.owner = message
       return
     }
-    let copy = pool.buffer(capacity: bytes.count)
+    guard let copy = pool.bufferIfAvailable(capacity: bytes.count) else {
+      throw .noMemory(byteCount: bytes.count)
+    }
     copy.append(bytes)
     tensor.bytes = copy.bytes
     tensor.owner = copy

@@ -16,6 +16,29 @@ import Testing
     #expect(answer.trailers["total"] == "1000")
   }
 
+  /// Where there is no memory for an answer, or it has no prefix, its call fails and no other.
+  @Test(arguments: [[], [1]] as [[UInt8]]) func anAnswerThatCannotBeSentFailsItsCall(
+    _ request: [UInt8]
+  ) async throws {
+    let loopback = try await Loopback()
+    let (code, answer) = try await within {
+      var code: Status.Code?
+      do throws(CallError) {
+        _ = try await loopback.client.unary(
+          CallHead(path: "/test/TooLong"), OutgoingMessage(request))
+      } catch {
+        code = error.status.code
+      }
+      return (
+        code,
+        try await loopback.client.unary(CallHead(path: "/test/Echo"), OutgoingMessage([1])).message
+      )
+    }
+    #expect(code == .resourceExhausted)
+    #expect(answer.buffer.array == [1])
+    #expect(loopback.server.events.events.contains(.failed(.resourceExhausted)))
+  }
+
   @Test func emptyMessageIsAnswered() async throws {
     let loopback = try await Loopback()
     let answer = try await within {

@@ -103,7 +103,7 @@ final class TestHandler: ServerStreamHandler {
   /// False where the call was finished at once.
   func open(_ head: RequestHead) -> Bool {
     switch method {
-    case "/test/Echo", "/test/Compress", "/test/Sum", "/test/Size": break
+    case "/test/Echo", "/test/Compress", "/test/Sum", "/test/Size", "/test/TooLong": break
     case "/test/Produce": server.keep(self)
     case "/test/EchoHeaders":
       stream.sendHeaders(head.metadata)
@@ -144,6 +144,12 @@ final class TestHandler: ServerStreamHandler {
       answer.prefersCompression = answered % 2 == 0
       answered += 1
       stream.send(answer)
+    case "/test/TooLong":
+      // Nobody reads these: the length alone is refused.
+      let bytes = UnsafeRawBufferPointer(start: message.buffer.base, count: 1 << 32)
+      let segment = OutgoingMessage.Segment(bytes, owner: message.buffer)
+      stream.send(
+        message.bytes.isEmpty ? .unavailable : OutgoingMessage(head: nil, segments: [segment]))
     case "/test/Size":
       let size = TestServer.number(message)
       let body = server.loop.buffers.buffer(capacity: size)

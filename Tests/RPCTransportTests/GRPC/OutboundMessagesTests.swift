@@ -15,7 +15,8 @@ import Testing
     for pieces in OutboundMessagesTests.pieces {
       let buffers = pieces.map { PooledBuffer(copying: $0) }
       let segments = buffers.dropFirst().map { OutgoingMessage.Segment($0.bytes, owner: $0) }
-      outbound.append(OutgoingMessage(head: buffers.first, segments: segments))
+      let accepted = outbound.append(OutgoingMessage(head: buffers.first, segments: segments))
+      #expect(accepted)
       let body = pieces.flatMap { $0 }
       wire += [0] + Frame.word(UInt32(body.count)) + body
     }
@@ -48,7 +49,7 @@ import Testing
     do {
       let owner = Owner()
       watched = owner
-      outbound.append(
+      _ = outbound.append(
         OutgoingMessage(head: nil, segments: [OutgoingMessage.Segment(lent.bytes, owner: owner)]))
     }
     let scratch = UnsafeMutableRawPointer.allocate(byteCount: 8, alignment: 1)
