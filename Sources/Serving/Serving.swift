@@ -4,8 +4,8 @@ public import RPCServer
 import RPCTransport
 public import Store
 
-/// The data plane: loaded models, batching, and the services `inference.GRPCInferenceService` and
-/// `grpc.health.v1.Health`.
+/// The data plane: loaded models, batching, and the services `inference.GRPCInferenceService`,
+/// `grpc.health.v1.Health` and reflection.
 ///
 /// Made by the composition root, which registers it in the router, hands ``models`` to Lifecycle as
 /// its `ModelServer`, restores the deployments once all plugins are registered, and stops it after the
@@ -68,7 +68,7 @@ public final class Serving: Sendable {
     }
   }
 
-  /// Adds the methods of both services.
+  /// Adds the methods of the services.
   public func register(in router: inout Router) {
     let infer = InferHandler(
       manager: models, decoder: InferRequestDecoder(limits: configuration.limits, pool: pool))
@@ -77,7 +77,8 @@ public final class Serving: Sendable {
       streamInfer: StreamInferHandler(infer: infer, pool: pool),
       inference: InferenceService(manager: models, configuration: configuration),
       repository: RepositoryService(manager: models, store: store),
-      health: HealthService(manager: models))
+      health: HealthService(manager: models),
+      reflection: ReflectionService(index: .ofThisProgram()))
     services.register(in: &router)
   }
 

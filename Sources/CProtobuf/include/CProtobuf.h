@@ -6,6 +6,7 @@
 #include "grpc/health/v1/health.pb-c.h"
 #include "inference/grpc_service.pb-c.h"
 #include "inference/model_config.pb-c.h"
+#include "file_descriptor_sets.h"
 #include "protobuf_arena.h"
 
 #endif

@@ -2,13 +2,14 @@
 import RPCServer
 import RPCTransport
 
-/// Which method of the two services is what: its name, the permission that it needs, its handler.
+/// Which method of the services is what: its name, the permission that it needs, its handler.
 struct ServiceRegistration: Sendable {
   let infer: InferHandler
   let streamInfer: StreamInferHandler
   let inference: InferenceService
   let repository: RepositoryService
   let health: HealthService
+  let reflection: ReflectionService
 
   /// What the protocol has and this server does not, and why.
   private static let unimplemented: [(method: String, reason: String)] = [
@@ -43,6 +44,7 @@ struct ServiceRegistration: Sendable {
       }
     }
     registerHealth(in: &router)
+    reflection.register(in: &router)
   }
 
   private func registerHealth(in router: inout Router) {

@@ -5,7 +5,7 @@ import Testing
 @testable import Serving
 
 @Suite struct ServiceRegistrationTests {
-  /// Every method of Triton's service and of the health protocol is there, under a permission.
+  /// Every method of Triton's service, of the health and of the reflection protocol is there, under a permission.
   @Test func everyMethodIsRegistered() async throws {
     let bench = try ServingBench()
     var router = Router()
@@ -29,7 +29,11 @@ import Testing
     for method in ["Check", "Watch", "List"] {
       #expect(permissions["/grpc.health.v1.Health/\(method)"] == .identify)
     }
-    #expect(permissions.count == 23)
+    for version in ["v1", "v1alpha"] {
+      let method = "/grpc.reflection.\(version).ServerReflection/ServerReflectionInfo"
+      #expect(permissions[method] == .identify)
+    }
+    #expect(permissions.count == 25)
     await bench.stop()
   }
 }
