@@ -48,6 +48,7 @@ let package = Package(
     .target(name: "CPluginABI"),
     .target(name: "CProtobuf", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(name: "CEpoll"),
+    .target(name: "CMemfd"),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(
       name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
@@ -58,7 +59,8 @@ let package = Package(
     .target(name: "Runtime", dependencies: ["CKernels"], swiftSettings: strict),
     .target(name: "PluginKit", dependencies: ["CPluginABI"], swiftSettings: strict),
     .target(
-      name: "ModelPlugins", dependencies: ["CPluginABI", "Runtime"], swiftSettings: strict),
+      name: "ModelPlugins", dependencies: ["CPluginABI", "CMemfd", "COpenSSL", "Runtime"],
+      swiftSettings: strict),
     .target(
       name: "RPCTransport", dependencies: ["COpenSSL", "CNghttp2", "CEpoll", "CZlib"],
       swiftSettings: strict),

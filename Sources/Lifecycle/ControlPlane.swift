@@ -46,7 +46,11 @@ public final class ControlPlane: Sendable {
       store: store, plugins: plugins, publisher: publisher, server: server,
       deployments: KeyedQueue(), now: now, log: log)
     self.plugins = PluginService(
-      configuration: configuration, store: store, plugins: plugins, now: now, log: log)
+      configuration: configuration, store: store, plugins: plugins,
+      admission: PluginAdmission(
+        trustedKeys: configuration.trustedPluginKeys,
+        allowsUnsigned: configuration.allowsUnsignedPlugins, plugins: plugins, log: log),
+      now: now, log: log)
   }
 
   /// Loads the plugins that were registered before.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+public import ModelPlugins
 
 /// The bounds of the control plane, with safe defaults.
 public struct LifecycleConfiguration: Sendable {
@@ -20,7 +21,9 @@ public struct LifecycleConfiguration: Sendable {
   public var maxTrainingByteCount = 16 << 30
   /// What a loaded model may take by its plugin's estimate, in bytes.
   public var maxModelByteCount = 4 << 30
-  /// Whether a plugin that nobody has signed may be loaded into the server.
+  /// The keys whose signature a plugin needs.
+  public var trustedPluginKeys = TrustedPluginKeys()
+  /// Whether a plugin that nobody trusted has signed may be loaded; for development.
   ///
   /// A plugin is code that runs with the server's rights.
   public var allowsUnsignedPlugins = false

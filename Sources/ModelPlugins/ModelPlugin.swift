@@ -19,6 +19,8 @@ public final class ModelPlugin: Sendable {
   public let digest: String
   /// Whether it is part of this executable.
   public let isBuiltIn: Bool
+  /// Where its code runs; in process for a built-in plugin.
+  public let isolation: PluginIsolation
   /// The version of the plugin ABI that it was built with, for example `1.0`.
   public let abiVersion: String
   /// What it can do.
@@ -30,14 +32,15 @@ public final class ModelPlugin: Sendable {
   private let implementation: any PluginImplementation
 
   init(
-    name: String, version: String, digest: String, isBuiltIn: Bool, abiVersion: String,
-    capabilities: Set<Capability>, configurationSchema: String, limits: PluginLimits,
-    implementation: any PluginImplementation
+    name: String, version: String, digest: String, isBuiltIn: Bool,
+    isolation: PluginIsolation = .inProcess, abiVersion: String, capabilities: Set<Capability>,
+    configurationSchema: String, limits: PluginLimits, implementation: any PluginImplementation
   ) {
     self.name = name
     self.version = version
     self.digest = digest
     self.isBuiltIn = isBuiltIn
+    self.isolation = isolation
     self.abiVersion = abiVersion
     self.capabilities = capabilities
     self.configurationSchema = configurationSchema

@@ -15,13 +15,21 @@ public enum LogLevel: Int, Sendable, Hashable {
 /// Thread-safe.
 public final class PluginRegistry: Sendable {
   private struct State {
-    var newest: [String: ModelPlugin] = [:]
+    /// The builds of each name, the newest last.
+    var builds: [String: [ModelPlugin]] = [:]
     var byDigest: [String: ModelPlugin] = [:]
   }
 
+  private struct LoadedBuild: Hashable {
+    var digest: String
+    var isolation: PluginIsolation
+  }
+
   private let state = Mutex(State())
-  /// Held while a library is loaded, so that look-ups never wait for a file.
-  private let loading = Mutex(())
+  /// What has been loaded, retired or not: a library cannot be loaded twice.
+  ///
+  /// Held while one is, so that look-ups never wait for a file.
+  private let loading = Mutex<[LoadedBuild: ModelPlugin]>([:])
   private let workers: WorkerPool
   private let limits: PluginLimits
   private let log: @Sendable (LogLevel, String) -> Void
@@ -51,32 +59,71 @@ public final class PluginRegistry: Sendable {
         workers: workers, instructionSet: Self.instructionSet(), limits: limits))
   }
 
-  /// Loads a plugin's library and registers it under the name that it gives.
+  /// Loads a plugin and registers it under the name that it gives.
   ///
-  /// A library stays loaded until the process ends. Loading a digest again returns the plugin that
-  /// is already there; another digest under a name that is taken becomes that name's plugin, beside
-  /// the older one, whose models live on.
+  /// A library stays loaded until the process ends. Loading a build again returns the plugin that is
+  /// already there; another build under a name that is taken becomes that name's plugin, beside the
+  /// older one, whose models live on.
   ///
-  /// - Parameters:
-  ///   - path: of a file that does not change; one path for each digest.
-  ///   - digest: SHA-256 of the file in hexadecimal, as computed by the caller.
-  /// - Throws: `.invalidArgument` for a file that is no plugin, `.failedPrecondition` for a plugin
-  ///   of another ABI version or one that refuses to work here, `.alreadyExists` for the name of a
-  ///   built-in plugin. No message holds the path.
-  public func load(path: String, digest: String) throws(PluginError) -> ModelPlugin {
-    try loading.withLock { _ throws(PluginError) in
-      if let known = state.withLock({ $0.byDigest[digest] }) { return known }
-      let plugin = try PluginLibrary.load(
-        path: path, digest: digest, workers: workers, instructionSet: Self.instructionSet(),
-        limits: limits, log: log)
+  /// Whether the bytes may run is for the caller to have checked.
+  ///
+  /// - Throws: `.invalidArgument` for what is no plugin, `.failedPrecondition` for a plugin of
+  ///   another ABI version or one that refuses to work here, `.alreadyExists` for the name of a
+  ///   built-in plugin and for a build that is loaded with another isolation. No message holds a
+  ///   path.
+  public func load(
+    _ image: PluginImage, isolation: PluginIsolation = .inProcess
+  ) throws(PluginError) -> ModelPlugin {
+    try loading.withLock { loaded throws(PluginError) in
+      if let known = state.withLock({ $0.byDigest[image.digest] }) {
+        guard known.isolation == isolation else {
+          throw PluginError(
+            .alreadyExists,
+            "this build of \(known.name) is registered as \(known.isolation.rawValue); retire it"
+              + " before it is registered as \(isolation.rawValue)")
+        }
+        return known
+      }
+      let key = LoadedBuild(digest: image.digest, isolation: isolation)
+      if let retired = loaded[key] {
+        try register(retired)
+        return retired
+      }
+      let plugin = try open(image, isolation)
       try register(plugin)
+      loaded[key] = plugin
       return plugin
+    }
+  }
+
+  private func open(
+    _ image: PluginImage, _ isolation: PluginIsolation
+  ) throws(PluginError) -> ModelPlugin {
+    switch isolation {
+    case .inProcess:
+      return try PluginLibrary.load(
+        image, workers: workers, instructionSet: Self.instructionSet(), limits: limits, log: log)
+    case .isolated:
+      throw PluginError(
+        .unimplemented, "this server runs no plugin in a process of its own; register it in-process"
+      )
+    }
+  }
+
+  /// Forgets a build, so that nothing new is made of it; the models that it has made live on.
+  ///
+  /// The name goes to the newest of its other builds, if there is one.
+  public func retire(digest: String) {
+    state.withLock { state in
+      guard let plugin = state.byDigest.removeValue(forKey: digest) else { return }
+      state.builds[plugin.name]?.removeAll { $0 === plugin }
+      if state.builds[plugin.name]?.isEmpty == true { state.builds[plugin.name] = nil }
     }
   }
 
   /// The newest plugin of that name.
   public func plugin(named name: String) -> ModelPlugin? {
-    state.withLock { $0.newest[name] }
+    state.withLock { $0.builds[name]?.last }
   }
 
   /// The plugin of that digest.
@@ -86,7 +133,16 @@ public final class PluginRegistry: Sendable {
 
   /// The newest plugin of each name, sorted by name.
   public var plugins: [ModelPlugin] {
-    state.withLock { state in state.newest.values.sorted { $0.name < $1.name } }
+    state.withLock { state in
+      state.builds.values.compactMap(\.last).sorted { $0.name < $1.name }
+    }
+  }
+
+  /// Every build of each name, sorted by name, those of one name in the order in which they came.
+  public var builds: [ModelPlugin] {
+    state.withLock { state in
+      state.builds.sorted { $0.key < $1.key }.flatMap(\.value)
+    }
   }
 
   private static func instructionSet() throws(PluginError) -> InstructionSet {
@@ -99,12 +155,12 @@ public final class PluginRegistry: Sendable {
 
   private func register(_ plugin: ModelPlugin) throws(PluginError) {
     try state.withLock { state throws(PluginError) in
-      if let present = state.newest[plugin.name], present.isBuiltIn || plugin.isBuiltIn {
+      if let present = state.builds[plugin.name]?.last, present.isBuiltIn || plugin.isBuiltIn {
         throw PluginError(
           .alreadyExists,
           "the name \(plugin.name) is that of a built-in plugin; give the plugin another")
       }
-      state.newest[plugin.name] = plugin
+      state.builds[plugin.name, default: []].append(plugin)
       if !plugin.digest.isEmpty { state.byDigest[plugin.digest] = plugin }
     }
   }

@@ -85,6 +85,9 @@ nonisolated struct Massif_V1_Worker_Command: Sendable {
 
     var threads: UInt32 = 0
 
+    /// "in-process", "isolated"
+    var pluginIsolation: String = String()
+
     var unknownFields = SwiftProtobuf.UnknownStorage()
 
     init() {}
@@ -346,7 +349,7 @@ nonisolated extension Massif_V1_Worker_Command: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Massif_V1_Worker_Command.Train: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = Massif_V1_Worker_Command.protoMessageName + ".Train"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}job_id\0\u{1}specification\0\u{3}dataset_path\0\u{3}plugin_path\0\u{3}plugin_digest\0\u{3}job_directory\0\u{1}threads\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}job_id\0\u{1}specification\0\u{3}dataset_path\0\u{3}plugin_path\0\u{3}plugin_digest\0\u{3}job_directory\0\u{1}threads\0\u{3}plugin_isolation\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -361,6 +364,7 @@ nonisolated extension Massif_V1_Worker_Command.Train: SwiftProtobuf.Message, Swi
       case 5: try { try decoder.decodeSingularStringField(value: &self.pluginDigest) }()
       case 6: try { try decoder.decodeSingularStringField(value: &self.jobDirectory) }()
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self.threads) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.pluginIsolation) }()
       default: break
       }
     }
@@ -392,6 +396,9 @@ nonisolated extension Massif_V1_Worker_Command.Train: SwiftProtobuf.Message, Swi
     if self.threads != 0 {
       try visitor.visitSingularUInt32Field(value: self.threads, fieldNumber: 7)
     }
+    if !self.pluginIsolation.isEmpty {
+      try visitor.visitSingularStringField(value: self.pluginIsolation, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -403,6 +410,7 @@ nonisolated extension Massif_V1_Worker_Command.Train: SwiftProtobuf.Message, Swi
     if lhs.pluginDigest != rhs.pluginDigest {return false}
     if lhs.jobDirectory != rhs.jobDirectory {return false}
     if lhs.threads != rhs.threads {return false}
+    if lhs.pluginIsolation != rhs.pluginIsolation {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -2,6 +2,7 @@
 import Foundation
 import Logging
 import MassifAPI
+import ModelPlugins
 import RPCServer
 import Store
 import SwiftProtobuf
@@ -382,6 +383,8 @@ final class JobManager: Sendable {
         if let digest = record.training.pluginDigest {
           $0.pluginPath = store.plugins.path(of: digest)
           $0.pluginDigest = digest.hexadecimal
+          let plugin = publisher.plugins.plugin(digest: digest.hexadecimal)
+          $0.pluginIsolation = (plugin?.isolation ?? .isolated).rawValue
         }
         $0.jobDirectory = store.jobPath(record.id)
         $0.threads = UInt32(

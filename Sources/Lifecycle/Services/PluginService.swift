@@ -12,6 +12,7 @@ struct PluginService: Sendable {
   let configuration: LifecycleConfiguration
   let store: Store
   let plugins: PluginRegistry
+  let admission: PluginAdmission
   let now: @Sendable () -> Date
   let log: Logger
 
@@ -36,15 +37,18 @@ struct PluginService: Sendable {
   func loadRegistered() throws {
     for record in try store.pluginRecords() {
       do {
-        guard configuration.allowsUnsignedPlugins else { throw Self.unsigned }
-        let file = try store.plugins.map(record.digest)
-        guard try SHA256.digest(of: file) == record.digest else {
-          throw StoreError(.dataLoss, "the file is damaged")
+        guard let isolation = PluginIsolation(rawValue: record.isolation) else {
+          throw StoreError(.dataLoss, "its record has an unknown isolation")
         }
-        _ = try plugins.load(
-          path: store.plugins.path(of: record.digest), digest: record.digest.hexadecimal)
+        let signed = try admission.check(
+          manifest: (record.signedManifest ?? "").utf8, digest: record.digest)
+        _ = try admission.load(
+          path: store.plugins.path(of: record.digest), digest: record.digest, signed: signed,
+          isolation: isolation)
       } catch {
-        log.error("plugin \(record.name) \(record.version) is not loaded: \(error)")
+        log.error(
+          "plugin \(record.name) \(record.version) is not loaded: \(error)",
+          metadata: ["audit": "plugin.refused", "digest": "\(record.digest)"])
       }
     }
   }
@@ -54,30 +58,45 @@ struct PluginService: Sendable {
     _ requests: Requests, _ context: CallContext
   ) async throws -> Massif_V1_Plugin where Requests.Element == Massif_V1_RegisterPluginRequest {
     try context.require(.administer, on: Self.everything)
-    guard configuration.allowsUnsignedPlugins else { throw Self.unsigned }
     var iterator = requests.makeAsyncIterator()
     guard case .header(let header) = try await iterator.next()?.part else {
       throw UploadHeader.missing
     }
     let upload = try UploadHeader(
       byteCount: header.byteCount, sha256: header.sha256, limit: configuration.maxPluginByteCount)
-    let writer = try store.plugins.makeWriter(
-      expecting: upload.digest, byteCount: upload.byteCount)
-    while let request = try await iterator.next() {
-      guard case .chunk(let chunk) = request.part else { throw UploadHeader.repeated }
-      try chunk.withUnsafeBytes { try writer.append($0) }
-    }
-    return try await offload { [self] in
-      try writer.verify()
-      try writer.commit()
-      let plugin = try load(upload.digest)
-      let record = try store.insert(
-        PluginRecord(
-          name: VersionPublisher.name(of: plugin), version: plugin.version, digest: upload.digest,
-          byteCount: upload.byteCount,
-          audit: AuditRecord(created: now(), createdBy: context.principal.spiffeID)))
-      log.notice("plugin \(plugin.name) \(plugin.version) registered by \(context.principal)")
-      return Self.message(plugin, record)
+    do {
+      let isolation = try PluginIsolation(header.isolation)
+      let signed = try admission.check(manifest: header.signedManifest, digest: upload.digest)
+      let writer = try store.plugins.makeWriter(
+        expecting: upload.digest, byteCount: upload.byteCount)
+      while let request = try await iterator.next() {
+        guard case .chunk(let chunk) = request.part else { throw UploadHeader.repeated }
+        try chunk.withUnsafeBytes { try writer.append($0) }
+      }
+      return try await offload { [self] in
+        try writer.verify()
+        try writer.commit()
+        let plugin = try load(upload.digest, signed, isolation)
+        let record = try store.insert(
+          PluginRecord(
+            name: VersionPublisher.name(of: plugin), version: plugin.version,
+            digest: upload.digest, byteCount: upload.byteCount, isolation: isolation.rawValue,
+            signedManifest: signed?.text,
+            audit: AuditRecord(created: now(), createdBy: context.principal.spiffeID)))
+        log.notice(
+          "plugin \(plugin.name) \(plugin.version) registered by \(context.principal)",
+          metadata: [
+            "audit": "plugin.registered", "digest": "\(upload.digest)",
+            "isolation": "\(isolation.rawValue)", "key": "\(signed?.keyID ?? "none")",
+          ])
+        return Self.message(plugin, record)
+      }
+    } catch {
+      let refusal = RPCError(translating: error)
+      log.warning(
+        "a plugin of \(context.principal) was refused: \(refusal.message)",
+        metadata: ["audit": "plugin.refused", "digest": "\(upload.digest)"])
+      throw refusal
     }
   }
 
@@ -113,12 +132,18 @@ struct PluginService: Sendable {
   }
 
   /// Loads a file of the store; one that is no plugin does not stay.
-  private func load(_ digest: Digest) throws -> ModelPlugin {
+  private func load(
+    _ digest: Digest, _ signed: SignedPluginManifest?, _ isolation: PluginIsolation
+  ) throws -> ModelPlugin {
     do {
-      return try plugins.load(
-        path: store.plugins.path(of: digest), digest: digest.hexadecimal)
+      return try admission.load(
+        path: store.plugins.path(of: digest), digest: digest, signed: signed,
+        isolation: isolation)
     } catch {
-      try store.plugins.remove(digest)
+      // The file of a build that is registered already is not this call's to remove.
+      if try store.pluginRecords().allSatisfy({ $0.digest != digest }) {
+        try store.plugins.remove(digest)
+      }
       throw RPCError(translating: error, field: "chunk")
     }
   }
@@ -137,12 +162,34 @@ struct PluginService: Sendable {
     message.builtIn = plugin.isBuiltIn
     message.capabilities = plugin.capabilities.map(\.rawValue).sorted()
     message.abiVersion = plugin.abiVersion
-    if let record { message.audit = Massif_V1_AuditStamp(record.audit) }
+    message.isolation = Massif_V1_PluginIsolation(plugin.isolation)
+    if let record {
+      message.audit = Massif_V1_AuditStamp(record.audit)
+      message.byteCount = UInt64(record.byteCount)
+      let signed = try? SignedPluginManifest(parsing: (record.signedManifest ?? "").utf8)
+      message.signedBy = signed?.keyID ?? ""
+    }
     return message
   }
+}
 
-  private static let unsigned = RPCError(
-    .failedPrecondition,
-    "this server loads no plugin that is not signed; an operator may allow it with"
-      + " --allow-unsigned-plugins: a plugin runs with the server's rights")
+extension PluginIsolation {
+  /// What a request says; in process when it says nothing.
+  init(_ isolation: Massif_V1_PluginIsolation) throws(RPCError) {
+    switch isolation {
+    case .unspecified, .inProcess: self = .inProcess
+    case .isolated: self = .isolated
+    case .UNRECOGNIZED(let number):
+      throw .invalidArgument("header.isolation", "expected IN_PROCESS or ISOLATED, came \(number)")
+    }
+  }
+}
+
+extension Massif_V1_PluginIsolation {
+  init(_ isolation: PluginIsolation) {
+    switch isolation {
+    case .inProcess: self = .inProcess
+    case .isolated: self = .isolated
+    }
+  }
 }

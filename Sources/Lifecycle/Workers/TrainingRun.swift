@@ -68,7 +68,14 @@ struct TrainingRun {
     }
     try registry.registerBuiltIns()
     if !command.pluginPath.isEmpty {
-      return try registry.load(path: command.pluginPath, digest: command.pluginDigest)
+      // The server has checked the signature of this digest; here the bytes are held against it.
+      let image = try PluginImage(path: command.pluginPath)
+      guard image.digest == command.pluginDigest,
+        let isolation = PluginIsolation(rawValue: command.pluginIsolation)
+      else {
+        throw PluginError(.dataLoss, "the plugin's file is damaged; register it again")
+      }
+      return try registry.load(image, isolation: isolation)
     }
     guard let plugin = registry.plugin(named: command.specification.plugin) else {
       throw PluginError(.notFound, "there is no plugin \(command.specification.plugin)")

@@ -27,6 +27,49 @@ fileprivate nonisolated struct _GeneratedWithProtocGenSwiftVersion: SwiftProtobu
   typealias Version = _2
 }
 
+/// Where a plugin's code runs.
+public nonisolated enum Massif_V1_PluginIsolation: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+
+  /// in process
+  case unspecified // = 0
+  case inProcess // = 1
+
+  /// in a worker process without network and files
+  case isolated // = 2
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .unspecified
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .inProcess
+    case 2: self = .isolated
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .inProcess: return 1
+    case .isolated: return 2
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [Massif_V1_PluginIsolation] = [
+    .unspecified,
+    .inProcess,
+    .isolated,
+  ]
+
+}
+
 public nonisolated struct Massif_V1_RegisterPluginRequest: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -67,6 +110,11 @@ public nonisolated struct Massif_V1_RegisterPluginRequest: Sendable {
 
     public var sha256: Data = Data()
 
+    public var isolation: Massif_V1_PluginIsolation = .unspecified
+
+    /// what `massif plugins sign` wrote; needed unless the server is for development
+    public var signedManifest: Data = Data()
+
     public var unknownFields = SwiftProtobuf.UnknownStorage()
 
     public init() {}
@@ -106,6 +154,13 @@ public nonisolated struct Massif_V1_Plugin: Sendable {
   public var hasAudit: Bool {self._audit != nil}
   /// Clears the value of `audit`. Subsequent reads from it will return its default value.
   public mutating func clearAudit() {self._audit = nil}
+
+  public var isolation: Massif_V1_PluginIsolation = .unspecified
+
+  /// id of the key: sha256 of the public key's DER; empty when it is not signed
+  public var signedBy: String = String()
+
+  public var byteCount: UInt64 = 0
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -164,6 +219,10 @@ public nonisolated struct Massif_V1_DescribePluginRequest: Sendable {
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "massif.v1"
+
+nonisolated extension Massif_V1_PluginIsolation: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0PLUGIN_ISOLATION_UNSPECIFIED\0\u{1}PLUGIN_ISOLATION_IN_PROCESS\0\u{1}PLUGIN_ISOLATION_ISOLATED\0")
+}
 
 nonisolated extension Massif_V1_RegisterPluginRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".RegisterPluginRequest"
@@ -229,7 +288,7 @@ nonisolated extension Massif_V1_RegisterPluginRequest: SwiftProtobuf.Message, Sw
 
 nonisolated extension Massif_V1_RegisterPluginRequest.Header: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = Massif_V1_RegisterPluginRequest.protoMessageName + ".Header"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}byte_count\0\u{1}sha256\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}byte_count\0\u{1}sha256\0\u{1}isolation\0\u{3}signed_manifest\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -239,6 +298,8 @@ nonisolated extension Massif_V1_RegisterPluginRequest.Header: SwiftProtobuf.Mess
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularUInt64Field(value: &self.byteCount) }()
       case 2: try { try decoder.decodeSingularBytesField(value: &self.sha256) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.isolation) }()
+      case 4: try { try decoder.decodeSingularBytesField(value: &self.signedManifest) }()
       default: break
       }
     }
@@ -251,12 +312,20 @@ nonisolated extension Massif_V1_RegisterPluginRequest.Header: SwiftProtobuf.Mess
     if !self.sha256.isEmpty {
       try visitor.visitSingularBytesField(value: self.sha256, fieldNumber: 2)
     }
+    if self.isolation != .unspecified {
+      try visitor.visitSingularEnumField(value: self.isolation, fieldNumber: 3)
+    }
+    if !self.signedManifest.isEmpty {
+      try visitor.visitSingularBytesField(value: self.signedManifest, fieldNumber: 4)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Massif_V1_RegisterPluginRequest.Header, rhs: Massif_V1_RegisterPluginRequest.Header) -> Bool {
     if lhs.byteCount != rhs.byteCount {return false}
     if lhs.sha256 != rhs.sha256 {return false}
+    if lhs.isolation != rhs.isolation {return false}
+    if lhs.signedManifest != rhs.signedManifest {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -264,7 +333,7 @@ nonisolated extension Massif_V1_RegisterPluginRequest.Header: SwiftProtobuf.Mess
 
 nonisolated extension Massif_V1_Plugin: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Plugin"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{1}digest\0\u{3}built_in\0\u{1}capabilities\0\u{3}configuration_schema\0\u{3}abi_version\0\u{1}audit\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{1}digest\0\u{3}built_in\0\u{1}capabilities\0\u{3}configuration_schema\0\u{3}abi_version\0\u{1}audit\0\u{1}isolation\0\u{3}signed_by\0\u{3}byte_count\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -280,6 +349,9 @@ nonisolated extension Massif_V1_Plugin: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 6: try { try decoder.decodeSingularStringField(value: &self.configurationSchema) }()
       case 7: try { try decoder.decodeSingularStringField(value: &self.abiVersion) }()
       case 8: try { try decoder.decodeSingularMessageField(value: &self._audit) }()
+      case 9: try { try decoder.decodeSingularEnumField(value: &self.isolation) }()
+      case 10: try { try decoder.decodeSingularStringField(value: &self.signedBy) }()
+      case 11: try { try decoder.decodeSingularUInt64Field(value: &self.byteCount) }()
       default: break
       }
     }
@@ -314,6 +386,15 @@ nonisolated extension Massif_V1_Plugin: SwiftProtobuf.Message, SwiftProtobuf._Me
     try { if let v = self._audit {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
     } }()
+    if self.isolation != .unspecified {
+      try visitor.visitSingularEnumField(value: self.isolation, fieldNumber: 9)
+    }
+    if !self.signedBy.isEmpty {
+      try visitor.visitSingularStringField(value: self.signedBy, fieldNumber: 10)
+    }
+    if self.byteCount != 0 {
+      try visitor.visitSingularUInt64Field(value: self.byteCount, fieldNumber: 11)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -326,6 +407,9 @@ nonisolated extension Massif_V1_Plugin: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.configurationSchema != rhs.configurationSchema {return false}
     if lhs.abiVersion != rhs.abiVersion {return false}
     if lhs._audit != rhs._audit {return false}
+    if lhs.isolation != rhs.isolation {return false}
+    if lhs.signedBy != rhs.signedBy {return false}
+    if lhs.byteCount != rhs.byteCount {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -13,6 +13,8 @@ public typealias Model = Massif_V1_Model
 public typealias ModelVersion = Massif_V1_ModelVersion
 /// A model plugin.
 public typealias Plugin = Massif_V1_Plugin
+/// Where a plugin's code runs.
+public typealias PluginIsolation = Massif_V1_PluginIsolation
 
 extension Massif_V1_JobState {
   /// Whether a job in this state changes no more.

@@ -12,8 +12,13 @@ public struct PluginsClient: Sendable {
   /// Sends a shared object in and has it loaded; for administrators.
   ///
   /// The same bytes may be sent again.
+  ///
+  /// - Parameters:
+  ///   - signedManifest: what `massif plugins sign` wrote; empty for a server that is for development.
+  ///   - isolation: where its code runs.
   public func register(
-    file path: String, deadline: ContinuousClock.Instant? = nil
+    file path: String, signedManifest: [UInt8] = [], isolation: PluginIsolation = .inProcess,
+    deadline: ContinuousClock.Instant? = nil
   ) async throws(MassifError) -> Plugin {
     let file = try UploadFile(path: path)
     let head = caller.head(Self.service + "RegisterPlugin", deadline, hasTimeout: false)
@@ -25,6 +30,8 @@ public struct PluginsClient: Sendable {
             Massif_V1_RegisterPluginRequest.with {
               $0.header.byteCount = file.byteCount
               $0.header.sha256 = Data(file.sha256)
+              $0.header.signedManifest = Data(signedManifest)
+              $0.header.isolation = isolation
             }))
         try await file.forEachChunk { chunk in
           try await send(

@@ -25,13 +25,8 @@ enum ELFImage {
 
   /// Checks that the file is a shared object for this machine and holds all of its segments.
   ///
-  /// - Throws: `.invalidArgument` that says what is wrong; `.notFound` when it cannot be opened.
-  static func check(path: String) throws(PluginError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      throw PluginError(.notFound, "the plugin's file cannot be opened (errno \(errno))")
-    }
-    defer { close(descriptor) }
+  /// - Throws: `.invalidArgument` that says what is wrong.
+  static func check(descriptor: Int32) throws(PluginError) {
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
       throw PluginError(.invalidArgument, "the plugin is not a regular file")

@@ -10,16 +10,15 @@ enum PluginLibrary {
   ///
   /// - Throws: as `PluginRegistry.load` says.
   static func load(
-    path: String, digest: String, workers: WorkerPool, instructionSet: InstructionSet,
+    _ image: PluginImage, workers: WorkerPool, instructionSet: InstructionSet,
     limits: PluginLimits, log: @escaping @Sendable (LogLevel, String) -> Void
   ) throws(PluginError) -> ModelPlugin {
-    guard path.hasPrefix("/"), !path.utf8.contains(0) else {
-      throw PluginError(.invalidArgument, "a plugin is loaded by its absolute path")
+    guard let library = dlopen(image.path, RTLD_NOW | RTLD_LOCAL) else {
+      throw PluginError(
+        .invalidArgument, "the plugin cannot be loaded: \(linkerMessage(image.path))")
     }
-    try ELFImage.check(path: path)
-    guard let library = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
-      throw PluginError(.invalidArgument, "the plugin cannot be loaded: \(linkerMessage(path))")
-    }
+    // The linker would take another library under the same number for this one.
+    _ = Unmanaged.passRetained(image)
     guard let symbol = dlsym(library, MSF_ENTRY_SYMBOL) else {
       throw PluginError(
         .invalidArgument, "the library has no symbol \(MSF_ENTRY_SYMBOL): it is no Massif plugin")
@@ -28,7 +27,8 @@ enum PluginLibrary {
     // SAFETY: the ABI says what the symbol of this name is.
     let entry = unsafeBitCast(symbol, to: Entry.self)
     let services = HostServices(
-      label: String(digest.prefix(12)), workers: workers, instructionSet: instructionSet, log: log)
+      label: String(image.digest.prefix(12)), workers: workers, instructionSet: instructionSet,
+      log: log)
     guard let table = entry(services.table) else {
       throw PluginError(
         .failedPrecondition,
@@ -37,7 +37,7 @@ enum PluginLibrary {
     let checked = try PluginTable(checking: table)
     services.rename(checked.name)
     return ModelPlugin(
-      name: checked.name, version: checked.version, digest: digest, isBuiltIn: false,
+      name: checked.name, version: checked.version, digest: image.digest, isBuiltIn: false,
       abiVersion: checked.abiVersion, capabilities: checked.capabilities,
       configurationSchema: checked.configurationSchema, limits: limits,
       implementation: ForeignPlugin(table: checked))

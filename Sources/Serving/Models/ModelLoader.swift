@@ -42,7 +42,7 @@ struct StoreModelLoader: ModelLoader {
       if let plugin = plugins.plugin(named: name), plugin.isBuiltIn { return plugin }
       throw ServingError(.failedPrecondition, "there is no built-in plugin \(name)")
     }
-    if let plugin = plugins.plugins.first(where: { $0.digest == digest }) { return plugin }
+    if let plugin = plugins.plugin(digest: digest) { return plugin }
     throw ServingError(
       .failedPrecondition,
       "plugin \(name) \(manifest.pluginVersion), build \(digest.prefix(12)), is not registered;"

@@ -12,6 +12,9 @@ enum Schema {
     migrator.registerMigration("1: data sets, jobs, models, plugins") { database in
       try database.execute(sql: first)
     }
+    migrator.registerMigration("plugins: isolation and signed manifest") { database in
+      try database.execute(sql: pluginSignatures)
+    }
     return migrator
   }
 
@@ -106,5 +109,10 @@ enum Schema {
       created REAL NOT NULL,
       created_by TEXT NOT NULL
     ) STRICT;
+    """
+
+  private static let pluginSignatures = """
+    ALTER TABLE plugins ADD COLUMN isolation TEXT NOT NULL DEFAULT 'in-process';
+    ALTER TABLE plugins ADD COLUMN signed_manifest TEXT;
     """
 }

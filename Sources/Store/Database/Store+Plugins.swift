@@ -5,21 +5,32 @@ import GRDB
 extension Store {
   /// Records a plugin whose file is in `plugins` already.
   ///
-  /// Recording the same build again returns the record that is there.
+  /// Recording the same build again returns the record that is there, with the isolation and the
+  /// signature of now.
   public func insert(_ record: PluginRecord) throws(StoreError) -> PluginRecord {
     try database.write { database in
       let present = try Row.fetchOne(
         database, sql: "SELECT * FROM plugins WHERE digest = ?",
         arguments: [record.digest.hexadecimal])
-      if let present { return try PluginRecord(present) }
+      if let present {
+        var known = try PluginRecord(present)
+        known.isolation = record.isolation
+        known.signedManifest = record.signedManifest ?? known.signedManifest
+        try database.execute(
+          sql: "UPDATE plugins SET isolation = ?, signed_manifest = ? WHERE digest = ?",
+          arguments: [known.isolation, known.signedManifest, known.digest.hexadecimal])
+        return known
+      }
       try database.execute(
         sql: """
-          INSERT INTO plugins (digest, name, version, byte_count, created, created_by)
-          VALUES (?, ?, ?, ?, ?, ?)
+          INSERT INTO plugins
+            (digest, name, version, byte_count, isolation, signed_manifest, created, created_by)
+          VALUES (?, ?, ?, ?, ?, ?, ?, ?)
           """,
         arguments: [
           record.digest.hexadecimal, record.name.description, record.version, record.byteCount,
-          record.audit.created.timeIntervalSince1970, record.audit.createdBy,
+          record.isolation, record.signedManifest, record.audit.created.timeIntervalSince1970,
+          record.audit.createdBy,
         ])
       return record
     }
@@ -39,6 +50,7 @@ extension PluginRecord {
     self.init(
       name: try row.name("name"), version: try row.required("version"),
       digest: try row.digest("digest"), byteCount: try row.required("byte_count"),
+      isolation: try row.required("isolation"), signedManifest: row["signed_manifest"],
       audit: try row.audit())
   }
 }

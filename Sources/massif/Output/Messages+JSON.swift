@@ -104,8 +104,21 @@ extension Massif_V1_Plugin {
       "name": .string(name), "version": .string(version), "digest": .string(digest),
       "built_in": .bool(builtIn), "capabilities": .array(capabilities.map(JSONValue.string)),
       "configuration_schema": .string(configurationSchema), "abi_version": .string(abiVersion),
+      "isolation": .string(isolation.text), "signed_by": .string(signedBy),
+      "byte_count": .unsigned(byteCount),
       "created": .string(audit.created.text), "created_by": .string(audit.createdBy),
     ]
+  }
+}
+
+extension Massif_V1_PluginIsolation {
+  /// As `in-process`.
+  var text: String {
+    switch self {
+    case .unspecified, .inProcess: "in-process"
+    case .isolated: "isolated"
+    case .UNRECOGNIZED(let number): "\(number)"
+    }
   }
 }
 

@@ -5,35 +5,11 @@ internal import MassifClient
 /// The command `massif plugins …`.
 struct PluginsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "plugins", abstract: "Model plugins: register, list, describe.",
+    commandName: "plugins", abstract: "Model plugins: sign, register, list, describe.",
     subcommands: [
-      PluginsRegisterCommand.self, PluginsListCommand.self, PluginsDescribeCommand.self,
+      PluginsKeygenCommand.self, PluginsSignCommand.self, PluginsRegisterCommand.self,
+      PluginsListCommand.self, PluginsDescribeCommand.self,
     ])
-}
-
-/// The command `massif plugins register`.
-struct PluginsRegisterCommand: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "register", abstract: "Send a shared object to the server and have it loaded.",
-    discussion: """
-      The plugin runs inside of the server, so this is for administrators only.
-
-      Example:
-        massif plugins register .build/release/libIdentityC.so --as admin
-      """)
-
-  @Argument(help: "The plugin, a .so file.")
-  var file: String
-  @OptionGroup var client: ClientOptions
-
-  func run() async throws {
-    try await client.withClient { client, output in
-      let plugin = try await client.plugins.register(file: file)
-      output.show(plugin.json) {
-        ["registered \(plugin.name) \(plugin.version), digest \(plugin.digest.prefix(12))"]
-      }
-    }
-  }
 }
 
 /// The command `massif plugins list`.
@@ -51,12 +27,12 @@ struct PluginsListCommand: AsyncParsableCommand {
     try await client.withClient { client, output in
       let plugins = try await client.plugins.list()
       output.show(["plugins": .array(plugins.map(\.json))]) {
-        var table = TextTable("PLUGIN", "VERSION", "ABI", "CAN", "FROM")
+        var table = TextTable("PLUGIN", "VERSION", "ABI", "CAN", "RUNS", "SIGNED", "FROM")
         for plugin in plugins {
           table.append(
             plugin.name, plugin.version, plugin.abiVersion,
-            plugin.capabilities.joined(separator: ","),
-            plugin.builtIn ? "built in" : String(plugin.digest.prefix(12)))
+            plugin.capabilities.joined(separator: ","), plugin.isolation.text,
+            plugin.signature, plugin.builtIn ? "built in" : String(plugin.digest.prefix(12)))
         }
         return table.lines
       }
@@ -85,9 +61,17 @@ struct PluginsDescribeCommand: AsyncParsableCommand {
           "plugin     \(plugin.name) \(plugin.version)", "ABI        \(plugin.abiVersion)",
           "can        \(plugin.capabilities.joined(separator: ", "))",
           "from       \(plugin.builtIn ? "built in" : plugin.digest)",
+          "runs       \(plugin.isolation.text)", "signed     \(plugin.signature)",
           "configuration (JSON Schema):", plugin.configurationSchema,
         ]
       }
     }
+  }
+}
+
+extension Plugin {
+  /// Whose signature it has, in a word.
+  fileprivate var signature: String {
+    builtIn ? "-" : signedBy.isEmpty ? "no" : String(signedBy.prefix(12))
   }
 }

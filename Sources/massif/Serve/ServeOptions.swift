@@ -75,9 +75,15 @@ struct ServeOptions: ParsableArguments {
         + "MASSIF_DRAIN_SECONDS).", valueName: "seconds"))
   var drainSeconds: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Whose signature a plugin needs: an Ed25519 public key in PEM, or a directory of them "
+        + "(environment: MASSIF_PLUGIN_KEYS).", valueName: "path"))
+  var pluginKeys: String?
+
   @Flag(
     help: ArgumentHelp(
-      "Let administrators register plugins, whose code then runs in the server. For development "
+      "Load plugins that nobody has signed. For development "
         + "(environment: MASSIF_ALLOW_UNSIGNED_PLUGINS=true)."))
   var allowUnsignedPlugins = false
 
@@ -98,6 +104,7 @@ struct ServeOptions: ParsableArguments {
     case .accessLog: accessLog
     case .logLevel: logLevel
     case .drainSeconds: drainSeconds
+    case .pluginKeys: pluginKeys
     case .allowUnsignedPlugins: allowUnsignedPlugins ? "true" : nil
     default: nil
     }

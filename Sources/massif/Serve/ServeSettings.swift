@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Foundation
 internal import Logging
+internal import ModelPlugins
 internal import RPCServer
 
 /// The settings of a server, read and checked.
@@ -18,6 +19,7 @@ struct ServeSettings {
   let accessLogging: ServerConfiguration.AccessLogging
   let logLevel: Logger.Level
   let drain: Duration
+  let pluginKeys: TrustedPluginKeys
   let allowsUnsignedPlugins: Bool
 
   init(_ options: ServeOptions) throws(CommandError) {
@@ -62,6 +64,13 @@ struct ServeSettings {
       }
     logLevel = Logger.Level(rawValue: try value(.logLevel)) ?? .info
     drain = .seconds(try number(.drainSeconds, 0...86_400))
+    let keys = try value(.pluginKeys)
+    do throws(PluginError) {
+      pluginKeys = try keys.isEmpty ? TrustedPluginKeys() : TrustedPluginKeys(path: keys)
+    } catch {
+      throw CommandError(
+        "--plugin-keys: \(error.message)", hint: "`massif plugins keygen` makes a key pair")
+    }
     allowsUnsignedPlugins = try value(.allowUnsignedPlugins) == "true"
   }
 }

@@ -39,6 +39,7 @@ struct ServerAssembly {
     var configuration = LifecycleConfiguration()
     configuration.maxWorkers = settings.concurrentJobs
     configuration.defaultThreads = settings.trainingThreads
+    configuration.trustedPluginKeys = settings.pluginKeys
     configuration.allowsUnsignedPlugins = settings.allowsUnsignedPlugins
     control = ControlPlane(
       configuration: configuration, store: store, plugins: plugins, server: serving.models,
@@ -58,7 +59,7 @@ struct ServerAssembly {
   func start() async throws -> SocketAddress {
     if settings.allowsUnsignedPlugins {
       log.warning(
-        "unsigned plugins are allowed: what an administrator registers runs in this process with its rights. For development."
+        "UNSIGNED PLUGINS ARE ALLOWED: what an administrator registers, whoever wrote it, runs with this server's rights. For development only; in production give --plugin-keys instead."
       )
     }
     try control.loadPlugins()

@@ -37,16 +37,20 @@ extension Setting {
   static let drainSeconds = Setting(
     key: "drain_seconds", flag: "--drain-seconds", environment: "MASSIF_DRAIN_SECONDS",
     defaultValue: "30", about: "how long a stop waits for the calls in progress")
+  static let pluginKeys = Setting(
+    key: "plugin_keys", flag: "--plugin-keys", environment: "MASSIF_PLUGIN_KEYS",
+    defaultValue: nil,
+    about: "whose signature a plugin needs: a public key, or a directory of them (NAME.pem)")
   static let allowUnsignedPlugins = Setting(
     key: "allow_unsigned_plugins", flag: "--allow-unsigned-plugins",
     environment: "MASSIF_ALLOW_UNSIGNED_PLUGINS", defaultValue: "false",
-    about: "let administrators register plugins; their code runs in the server",
+    about: "load plugins that nobody has signed; for development",
     choices: ["true", "false"])
 
   /// The settings of `massif serve`, but for the certificates, which clients have too.
   static let serve: [Setting] = [
     .listen, .dataDirectory, .trustDomain, .administratorTeams, .threads, .concurrentJobs,
     .trainingThreads, .maxMessageBytes, .accessLog, .logLevel, .drainSeconds,
-    .allowUnsignedPlugins,
+    .pluginKeys, .allowUnsignedPlugins,
   ]
 }

@@ -28,7 +28,7 @@ final class ControlPlaneFixture: Sendable {
   /// - Parameter directory: of an earlier fixture, whose store is closed, to go on with.
   init(
     directory: TemporaryDirectory? = nil, launcher: any WorkerLauncher = ThreadLauncher(),
-    _ configure: (inout LifecycleConfiguration) -> Void = { _ in }
+    log: Logger = quiet, _ configure: (inout LifecycleConfiguration) -> Void = { _ in }
   ) throws {
     self.directory = try directory ?? TemporaryDirectory()
     store = try Store.open(directory: self.directory.path + "/store")
@@ -39,7 +39,7 @@ final class ControlPlaneFixture: Sendable {
     configure(&configuration)
     controlPlane = ControlPlane(
       configuration: configuration, store: store, plugins: registry, server: server,
-      launcher: launcher, log: Self.quiet, now: { Date() })
+      launcher: launcher, log: log, now: { Date() })
   }
 
   var jobs: JobService { controlPlane.jobService }

@@ -92,7 +92,7 @@ import Testing
     let library = try #require(sharedObject("IdentityC"))
     let bytes = try [UInt8](Data(contentsOf: URL(filePath: library)))
     let digest = try bytes.withUnsafeBytes { try SHA256.digest(of: $0) }
-    _ = try bench.plugins.load(path: library, digest: digest.hexadecimal)
+    _ = try bench.plugins.load(PluginImage(path: library))
     let record = try bench.publish(plugin: "identity", digest: digest)
     let serving = Serving(
       configuration: ServingConfiguration(), store: bench.store, plugins: bench.plugins,

@@ -113,9 +113,14 @@ import Testing
     for version in ["2.0", "1.0"] {
       let record = PluginRecord(
         name: ResourceName(literal: "identity"), version: version,
-        digest: try StoreFixture.digest(version), byteCount: 3, audit: StoreFixture.audit)
+        digest: try StoreFixture.digest(version), byteCount: 3, isolation: "isolated",
+        signedManifest: nil, audit: StoreFixture.audit)
       #expect(try fixture.store.insert(record) == record)
       #expect(try fixture.store.insert(record) == record)
+      var signed = record
+      signed.signedManifest = "manifest"
+      #expect(try fixture.store.insert(signed) == signed)
+      #expect(try fixture.store.insert(record) == signed)
     }
     #expect(try fixture.store.pluginRecords().map(\.version) == ["2.0", "1.0"])
   }
