@@ -45,39 +45,25 @@ struct FlatFunction: Sendable, CustomTestStringConvertible {
       } reference: { out, a, _ in
         out - 1.25 * a
       },
+      FlatFunction(testDescription: "clamp") { k, out, a, _, r in
+        k.clamp(out.pointer + r.lowerBound, a.pointer + r.lowerBound, -0.5, 0.25, r.count)
+      } reference: { _, a, _ in
+        min(max(a, -0.5), 0.25)
+      },
       FlatFunction(testDescription: "exponential") { k, out, a, _, r in
         k.exponential(out.pointer + r.lowerBound, a.pointer + r.lowerBound, r.count)
       } reference: { _, a, _ in
         exp(a)
       },
     ]
-    + activations.flatMap { activation in
-      [
-        FlatFunction(testDescription: "activate \(activation)") { k, out, a, _, r in
-          k.activate(
-            out.pointer + r.lowerBound, a.pointer + r.lowerBound, activation, r.count)
-        } reference: { _, a, _ in
-          activated(a, activation)
-        },
-        FlatFunction(testDescription: "activation gradient \(activation)") { k, out, a, b, r in
-          k.activation_gradient(
-            out.pointer + r.lowerBound, a.pointer + r.lowerBound, b.pointer + r.lowerBound,
-            activation, r.count)
-        } reference: { _, dy, y in
-          switch Int(activation) {
-          case MK_ACTIVATION_RELU: y > 0 ? dy : 0
-          case MK_ACTIVATION_SIGMOID: dy * y * (1 - y)
-          case MK_ACTIVATION_TANH: dy * (1 - y * y)
-          default: dy
-          }
-        },
-      ]
+    + ActivationCase.all.map { activation in
+      FlatFunction(testDescription: "activate \(activation.testDescription)") { k, out, a, _, r in
+        k.activate(
+          out.pointer + r.lowerBound, a.pointer + r.lowerBound, activation.code, r.count)
+      } reference: { _, a, _ in
+        activation.value(a)
+      }
     }
-
-  static let activations: [mk_activation] = [
-    mk_activation(MK_ACTIVATION_NONE), mk_activation(MK_ACTIVATION_RELU),
-    mk_activation(MK_ACTIVATION_SIGMOID), mk_activation(MK_ACTIVATION_TANH),
-  ]
 }
 
 @Suite struct ElementwiseTests {
@@ -113,6 +99,29 @@ struct FlatFunction: Sendable, CustomTestStringConvertible {
       function.run(set.kernels, inPlace, inPlace, b, 0..<37)
       // axpy with out = x is (1 + factor) * x either way: `apart` began as a copy of `a`.
       #expect(bitDifference(apart, inPlace) == nil, "\(set.name)")
+    }
+  }
+
+  /// On a grid that crosses every corner, and beyond where functions are flat.
+  @Test(arguments: ActivationCase.all, InstructionSet.all)
+  func slopesOfActivations(activation: ActivationCase, set: InstructionSet) {
+    let x = Floats((-120...120).map { Float($0) / 8 + 1e-3 } + [-60, 60, -1e4, 1e4])
+    let dy = Floats((0..<x.count).map { Float($0 % 7) - 3 })
+    let known = Floats(
+      activation.slopeNeedsInput ? x.values : x.values.map { Float(activation.value(Double($0))) })
+    let expected = (0..<x.count).map { Double(dy[$0]) * activation.slope(Double(x[$0])) }
+    let dx = Floats(count: x.count, repeating: sentinel), inPlace = Floats(dy.values)
+    set.kernels.activation_gradient(
+      dx.pointer, dy.pointer, known.pointer, activation.code, x.count)
+    set.kernels.activation_gradient(
+      inPlace.pointer, inPlace.pointer, known.pointer, activation.code, x.count)
+    #expect(difference(dx, expected, tolerance: 3e-6) == nil)
+    #expect(bitDifference(dx, inPlace) == nil)
+    let y = Floats(count: x.count, repeating: sentinel)
+    set.kernels.activate(y.pointer, x.pointer, activation.code, x.count)
+    for i in 0..<x.count {
+      let value = activation.value(Double(x[i]))
+      #expect(abs(Double(y[i]) - value) <= 4e-7 * max(1, abs(value)), "at \(x[i])")
     }
   }
 
@@ -158,6 +167,18 @@ struct FlatFunction: Sendable, CustomTestStringConvertible {
       1 / (1 + exp(-$0))
     }
     #expect(error <= 4, "sigmoid")
+    for name in ["softplus", "elu", "silu"] {
+      guard let activation = ActivationCase.all.first(where: { $0.testDescription == name }) else {
+        Issue.record("no activation \(name)")
+        continue
+      }
+      let error = worstError(from: -30, to: 30) { y, x in
+        k.activate(y.pointer, x.pointer, activation.code, x.count)
+      } reference: {
+        activation.value($0)
+      }
+      #expect(error <= 4, "\(name)")
+    }
   }
 
   @Test(arguments: InstructionSet.all)

@@ -25,16 +25,6 @@ struct InstructionSet: @unchecked Sendable, CustomTestStringConvertible {
   }()
 }
 
-/// The activation in double precision.
-func activated(_ x: Double, _ activation: mk_activation) -> Double {
-  switch Int(activation) {
-  case MK_ACTIVATION_RELU: max(x, 0)
-  case MK_ACTIVATION_SIGMOID: 1 / (1 + exp(-x))
-  case MK_ACTIVATION_TANH: tanh(x)
-  default: x
-  }
-}
-
 @Suite struct SelectionTests {
   @Test func scalarIsAlwaysAvailableAndLast() throws {
     let last = try #require(InstructionSet.all.last)

@@ -96,12 +96,12 @@ import Testing
     }
     for set in InstructionSet.all {
       let k = set.kernels
-      for activation in FlatFunction.activations {
+      for activation in ActivationCase.all {
         let out = Floats(count: rows * c, repeating: sentinel)
         k.channel_affine(
-          out.pointer, x.pointer, factor.pointer, offset.pointer, activation, rows, c)
+          out.pointer, x.pointer, factor.pointer, offset.pointer, activation.code, rows, c)
         let expected = (0..<rows * c).map {
-          activated(Double(x[$0]) * Double(factor[$0 % c]) + Double(offset[$0 % c]), activation)
+          activation.value(Double(x[$0]) * Double(factor[$0 % c]) + Double(offset[$0 % c]))
         }
         #expect(difference(out, expected, tolerance: 1e-6) == nil, "\(set.name)")
       }

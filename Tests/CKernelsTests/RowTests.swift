@@ -107,26 +107,61 @@ import Testing
   }
 
   @Test(arguments: shapes)
-  func squaredError(rows: Int, columns: Int) {
+  func logSoftmaxGradient(rows: Int, columns: Int) {
     let count = rows * columns
+    let x = logits(count)
+    let probabilities = softmax(x, rows, columns)
     var numbers = Numbers(seed: 6)
-    let x = numbers.array(count), target = numbers.array(count)
-    let differences = (0..<count).map { Double(x[$0]) - Double(target[$0]) }
-    let losses = (0..<rows).map { r in
-      (0..<columns).reduce(0.0) {
-        $0 + differences[r * columns + $1] * differences[r * columns + $1]
+    let dy = numbers.array(count)
+    let expected = (0..<count).map { i -> Double in
+      let row = i / columns * columns
+      let sum = (0..<columns).reduce(0.0) { $0 + Double(dy[row + $1]) }
+      return Double(dy[i]) - probabilities[i] * sum
+    }
+    for set in InstructionSet.all {
+      let y = Floats(probabilities.map { Float(log($0)) })
+      let dx = Floats(count: count, repeating: sentinel)
+      set.kernels.log_softmax_gradient(dx.pointer, dy.pointer, y.pointer, rows, columns)
+      #expect(difference(dx, expected, tolerance: 1e-5) == nil, "\(set.name)")
+    }
+  }
+
+  @Test(arguments: shapes, [false, true])
+  func smoothedCrossEntropy(shape: (rows: Int, columns: Int), isWeighted: Bool) {
+    let (rows, columns) = shape
+    let count = rows * columns
+    let x = logits(count)
+    var numbers = Numbers(seed: 9)
+    let weights = numbers.array(columns)
+    for c in 0..<columns { weights[c] = isWeighted ? abs(weights[c]) : 1 }
+    let labels = GuardedArray<Int32>(
+      (0..<rows).map { $0 == rows - 1 ? -1 : Int32($0 % max(1, columns)) })
+    let probabilities = softmax(x, rows, columns)
+    var losses = [Double](repeating: 0, count: rows)
+    var gradient = [Double](repeating: 0, count: count)
+    for r in 0..<rows where labels[r] >= 0 {
+      let shares = (0..<columns).map {
+        Double(weights[$0]) * (($0 == labels[r] ? 0.7 : 0) + 0.3 / Double(columns))
+      }
+      let total = shares.reduce(0, +)
+      for (c, share) in shares.enumerated() {
+        losses[r] -= share * log(probabilities[r * columns + c])
+        gradient[r * columns + c] = 0.25 * (total * probabilities[r * columns + c] - share)
       }
     }
     for set in InstructionSet.all {
       let found = Floats(count: rows, repeating: sentinel)
       let dx = Floats(count: count, repeating: sentinel)
-      set.kernels.squared_error(
-        found.pointer, dx.pointer, x.pointer, target.pointer, 0.5, rows, columns)
-      #expect(difference(found, losses, tolerance: 2e-5) == nil, "\(set.name)")
-      #expect(difference(dx, differences, tolerance: 1e-6) == nil, "\(set.name)")
-      set.kernels.squared_error(
-        found.pointer, nil, x.pointer, target.pointer, 0.5, rows, columns)
-      #expect(difference(found, losses, tolerance: 2e-5) == nil, "\(set.name)")
+      set.kernels.smoothed_cross_entropy(
+        found.pointer, dx.pointer, x.pointer, labels.pointer, isWeighted ? weights.pointer : nil,
+        0.3, 0.25, rows, columns)
+      #expect(difference(found, losses, tolerance: 4e-5) == nil, "\(set.name)")
+      #expect(difference(dx, gradient, tolerance: 1e-6) == nil, "\(set.name)")
+      let alone = Floats(count: rows, repeating: sentinel)
+      set.kernels.smoothed_cross_entropy(
+        alone.pointer, nil, x.pointer, labels.pointer, isWeighted ? weights.pointer : nil, 0.3,
+        0.25, rows, columns)
+      #expect(bitDifference(found, alone) == nil, "\(set.name)")
     }
   }
 
@@ -135,13 +170,14 @@ import Testing
     let count = rows * columns
     var numbers = Numbers(seed: 7)
     let x = numbers.array(count), bias = numbers.array(columns)
-    for activation in FlatFunction.activations {
+    for activation in ActivationCase.all {
       let expected = (0..<count).map {
-        activated(Double(x[$0]) + Double(bias[$0 % columns]), activation)
+        activation.value(Double(x[$0]) + Double(bias[$0 % columns]))
       }
       for set in InstructionSet.all {
         let out = Floats(x.values)
-        set.kernels.add_bias(out.pointer, out.pointer, bias.pointer, activation, rows, columns)
+        set.kernels.add_bias(
+          out.pointer, out.pointer, bias.pointer, activation.code, rows, columns)
         #expect(difference(out, expected, tolerance: 1e-6) == nil, "\(set.name)")
       }
     }

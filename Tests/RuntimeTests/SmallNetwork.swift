@@ -31,12 +31,13 @@ struct SmallNetwork {
   }
 
   func session(
-    optimizer: Optimizer = .adam(), maximumBatch: Int = 16, threads: Int = 1,
+    optimizer: Optimizer = .adam(), rules: GradientRules = GradientRules(),
+    maximumBatch: Int = 16, threads: Int = 1,
     isa: InstructionSet? = nil
   ) throws -> TrainingSession {
     let isa = try isa ?? InstructionSet.preferred(forced: nil)
     return try TrainingSession(
-      graph, loss: loss, outputs: [logits], optimizer: optimizer,
+      graph, loss: loss, outputs: [logits], optimizer: optimizer, rules: rules,
       parameters: Parameters(graph, seed: 1, instructionSet: isa), maximumBatch: maximumBatch,
       seed: 42, workers: WorkerPool(threadCount: threads), instructionSet: isa)
   }

@@ -42,6 +42,44 @@ enum {
   MK_ACTIVATION_RELU = 1,
   MK_ACTIVATION_SIGMOID = 2,
   MK_ACTIVATION_TANH = 3,
+  /// x > 0 ? x : x / 100
+  MK_ACTIVATION_LEAKY_RELU = 4,
+  /// x > 0 ? x : exp(x) - 1
+  MK_ACTIVATION_ELU = 5,
+  /// x * normal_cdf(x)
+  MK_ACTIVATION_GELU = 6,
+  /// x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
+  MK_ACTIVATION_GELU_TANH = 7,
+  /// x * sigmoid(x)
+  MK_ACTIVATION_SILU = 8,
+  /// log(1 + exp(x))
+  MK_ACTIVATION_SOFTPLUS = 9,
+  /// min(max(x, 0), 6)
+  MK_ACTIVATION_RELU6 = 10,
+  /// relu6(x + 3) / 6
+  MK_ACTIVATION_HARD_SIGMOID = 11,
+  /// x * hard_sigmoid(x)
+  MK_ACTIVATION_HARD_SWISH = 12,
+  /// min(max(x, -1), 1)
+  MK_ACTIVATION_HARD_TANH = 13,
+};
+
+/// What `pointwise_loss` adds up, x being a prediction and t its target.
+typedef int32_t mk_loss;
+enum {
+  /// (x - t)^2
+  MK_LOSS_SQUARED = 0,
+  /// |x - t|
+  MK_LOSS_ABSOLUTE = 1,
+  /// (x - t)^2 / 2 within `parameter` of the target, parameter * (|x - t| - parameter / 2) beyond.
+  MK_LOSS_HUBER = 2,
+  /// Binary cross-entropy of a logit, a positive's part multiplied by `parameter`: (1 - t) x + (1 +
+  /// (parameter - 1) t) * log(1 + exp(-x)).
+  MK_LOSS_BINARY_CROSS_ENTROPY = 3,
+  /// max(0, 1 - t x), t = -1 or 1
+  MK_LOSS_HINGE = 4,
+  /// t (log t - x), x a logarithm of a probability; 0 where t is 0.
+  MK_LOSS_KULLBACK_LEIBLER = 5,
 };
 
 /// How the right operand of a matrix product lies in memory.
@@ -123,6 +161,18 @@ typedef struct mk_sgd {
   int32_t nesterov;
   float gradient_scale;
 } mk_sgd;
+
+/// Adagrad, one step.
+typedef struct mk_adagrad {
+  float learning_rate, epsilon, weight_decay;
+  float gradient_scale;
+} mk_adagrad;
+
+/// RMSProp, one step.
+typedef struct mk_rmsprop {
+  float learning_rate, decay, momentum, epsilon, weight_decay;
+  float gradient_scale;
+} mk_rmsprop;
 
 /// A stream of random numbers: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as
 /// 1, 2, 3", SC'11). Number i of a stream is word i % 4 of the block with counter (low and high
@@ -245,11 +295,15 @@ typedef struct mk_kernels {
   void (*axpy)(float *out, const float *x, float factor, size_t count);
   /// out = exp(x), within 2 units in the last place.
   void (*exponential)(float *out, const float *x, size_t count);
-  /// out = activation(x); sigmoid and tanh within 4 units in the last place.
+  /// out = min(max(x, low), high)
+  void (*clamp)(float *out, const float *x, float low, float high, size_t count);
+  /// out = activation(x); sigmoid, tanh, softplus and ELU within 4 units in the last place, GELU
+  /// within 2e-7 of max(1, |x|).
   void (*activate)(float *out, const float *x, mk_activation activation, size_t count);
-  /// dx = dy * activation'(.), given the activation's output y.
+  /// dx = dy * activation'(x), given v: the activation's input x for GELU (both), SiLU and hard
+  /// swish, its output for all others.
   void (*activation_gradient)(
-      float *dx, const float *dy, const float *y, mk_activation activation, size_t count);
+      float *dx, const float *dy, const float *v, mk_activation activation, size_t count);
   /// out = factor * x + offset, from bytes. Not in place.
   void (*convert_u8)(float *out, const uint8_t *x, float factor, float offset, size_t count);
 
@@ -268,11 +322,21 @@ typedef struct mk_kernels {
   void (*softmax_cross_entropy)(
       float *losses, float *_Nullable gradient, const float *logits, const int32_t *labels,
       float scale, size_t rows, size_t columns);
-  /// losses[r] = sum((x - target)^2) over columns; unless NULL, gradient = scale * 2 * (x -
-  /// target).
-  void (*squared_error)(
-      float *losses, float *_Nullable gradient, const float *x, const float *target, float scale,
-      size_t rows, size_t columns);
+  /// The same with a weight for each class and with smoothed labels (Szegedy et al., 2016): of a
+  /// row with label y, class c has the share a[c] = weights[c] * ((1 - smoothing) * (c == y) +
+  /// smoothing / columns); losses[r] = -sum(a * log softmax), gradient = scale * (sum(a) * softmax -
+  /// a). `weights` (columns) or NULL for ones.
+  void (*smoothed_cross_entropy)(
+      float *losses, float *_Nullable gradient, const float *logits, const int32_t *labels,
+      const float *_Nullable weights, float smoothing, float scale, size_t rows, size_t columns);
+  /// losses[r] = sum over the columns of the loss between x and target; unless NULL, gradient =
+  /// scale * its derivative along x. `parameter` as the loss says.
+  void (*pointwise_loss)(
+      float *losses, float *_Nullable gradient, const float *x, const float *target, mk_loss loss,
+      float parameter, float scale, size_t rows, size_t columns);
+  /// dx[r, :] = dy - softmax * sum(dy), y = log_softmax(x)
+  void (*log_softmax_gradient)(
+      float *dx, const float *dy, const float *y, size_t rows, size_t columns);
   /// out[r] = index of the row's largest value, the first of equals; -1 if columns is 0.
   void (*row_argmax)(int32_t *out, const float *x, size_t rows, size_t columns);
   /// out (columns, rows) = x (rows, columns) transposed, for rows row0 ..< row1 of x. Not in place.
@@ -329,6 +393,23 @@ typedef struct mk_kernels {
   void (*sgd)(
       const mk_sgd *options, float *parameter, float *_Nullable velocity, const float *gradient,
       size_t count);
+
+  /// s += g^2; p -= lr * g / (sqrt(s) + epsilon)
+  void (*adagrad)(
+      const mk_adagrad *options, float *parameter, float *squares, const float *gradient,
+      size_t count);
+  /// v = decay * v + (1 - decay) g^2; d = g / (sqrt(v) + epsilon); u = momentum * u + d; p -= lr *
+  /// u. `velocity` may be NULL if momentum is 0; then p -= lr * d.
+  void (*rmsprop)(
+      const mk_rmsprop *options, float *parameter, float *squares, float *_Nullable velocity,
+      const float *gradient, size_t count);
+  /// Moments as `adam`, and the direction of LAMB in place of the gradient: m / correction1 /
+  /// (sqrt(v / correction2) + epsilon) + weight_decay * p. The parameter is only read.
+  void (*lamb_direction)(
+      const mk_adam *options, const float *parameter, float *first_moment, float *second_moment,
+      float *gradient, size_t count);
+  /// gradient += l1 * sign(p) + 2 * l2 * p, the derivative of l1 * |p| + l2 * p^2; sign(0) = 0.
+  void (*penalize)(float *gradient, const float *parameter, float l1, float l2, size_t count);
 
   // ---- random numbers ---------------------------------------------------------------------------
   // Element i of `out` is number first + i of the stream; `first` is any number.

@@ -34,22 +34,25 @@ public final class TrainingSession {
   /// - Parameters:
   ///   - loss: one number, the mean over the batch.
   ///   - outputs: what else a step shall leave to be read, for example logits.
+  ///   - rules: what happens to gradients before the optimizer.
   ///   - parameters: made for `graph`.
   ///   - seed: keys the random numbers of dropout.
   /// - Throws: `.invalidArgument` or `.tooLarge`, before memory is taken, `.unsupported` for what has no gradient.
   public init(
     _ graph: Graph, loss: Graph.Value, outputs: [Graph.Value] = [], optimizer: Optimizer,
-    parameters: Parameters, maximumBatch: Int, seed: UInt64, workers: WorkerPool,
+    rules: GradientRules = GradientRules(), parameters: Parameters, maximumBatch: Int, seed: UInt64,
+    workers: WorkerPool,
     instructionSet: InstructionSet
   ) throws(RuntimeError) {
     try optimizer.validate()
+    try rules.validate()
     guard maximumBatch >= 1 else {
       throw RuntimeError(
         .invalidArgument, "expected 1 or more; came \(maximumBatch)", field: "maximumBatch")
     }
     let compiled = try TrainingProgram(
-      graph, loss: loss, outputs: outputs, optimizer: optimizer, parameters: parameters,
-      maximumBatch: maximumBatch, instructionSet: instructionSet)
+      graph, loss: loss, outputs: outputs, optimizer: optimizer, rules: rules,
+      parameters: parameters, maximumBatch: maximumBatch, instructionSet: instructionSet)
     self.graph = graph
     self.parameters = parameters
     self.optimizer = optimizer

@@ -28,6 +28,10 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
     }
   }
 
+  static func activation(_ golden: String, _ activation: Activation) -> OperationCase {
+    OperationCase(golden) { graph, x, _ in try graph.activate(x, activation) }
+  }
+
   static let all: [OperationCase] = [
     .conv2d("conv2d-valid", .valid),
     .conv2d("conv2d-same-stride2", stride: 2, .same),
@@ -47,7 +51,13 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
     OperationCase("relu") { graph, x, _ in try graph.relu(x) },
     OperationCase("sigmoid") { graph, x, _ in try graph.sigmoid(x) },
     OperationCase("tanh") { graph, x, _ in try graph.tanh(x) },
+    .activation("leaky-relu", .leakyRelu), .activation("elu", .elu), .activation("gelu", .gelu),
+    .activation("gelu-tanh", .geluTanh), .activation("silu", .silu),
+    .activation("softplus", .softplus), .activation("relu6", .relu6),
+    .activation("hard-sigmoid", .hardSigmoid), .activation("hard-swish", .hardSwish),
+    .activation("hard-tanh", .hardTanh),
     OperationCase("softmax") { graph, x, _ in try graph.softmax(x) },
+    OperationCase("log-softmax") { graph, x, _ in try graph.logSoftmax(x) },
     OperationCase("batch-norm", parameters: ["scale", "offset"]) { graph, x, p in
       let channels = graph.type(of: p[0]).shape
       let mean = try graph.parameter("mean", shape: channels, .zeros, isTrainable: false)

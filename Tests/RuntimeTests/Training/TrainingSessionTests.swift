@@ -48,12 +48,14 @@ struct TrainingSessionTests {
     }
   }
 
-  @Test(arguments: InstructionSet.available)
-  func theBitsDoNotDependOnTheThreads(_ isa: InstructionSet) throws {
+  @Test(arguments: InstructionSet.available, [Optimizer.adam(), .lamb()])
+  func theBitsDoNotDependOnTheThreads(_ isa: InstructionSet, _ optimizer: Optimizer) throws {
     let network = try SmallNetwork()
     let data = SmallData()
     let states = try [1, 2, 7].map { threads in
-      let session = try network.session(threads: threads, isa: isa)
+      let session = try network.session(
+        optimizer: optimizer, rules: GradientRules(l1: 1e-4, l2: 1e-4, clipping: .norm(0.5)),
+        threads: threads, isa: isa)
       // The last batch is a short one.
       for range in [0..<16, 16..<32, 32..<39] {
         try data.with(range) { _ = try session.step($0, batch: range.count) }
@@ -66,6 +68,7 @@ struct TrainingSessionTests {
 
   @Test(arguments: [
     Optimizer.sgd(learningRate: 0.01), .sgd(learningRate: 0.01, momentum: 0.9), .adam(), .adamW(),
+    .adagrad(), .rmsProp(learningRate: 1e-3), .rmsProp(learningRate: 1e-3, momentum: 0.5), .lamb(),
   ])
   func restoringGoesOnWithTheSameBits(_ optimizer: Optimizer) throws {
     let network = try SmallNetwork()
