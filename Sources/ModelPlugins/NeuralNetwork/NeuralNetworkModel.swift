@@ -49,7 +49,7 @@ final class NeuralNetworkModel: ModelImplementation {
     ]
     outputs = [
       TensorSpecification(
-        name: configuration.loss == .crossEntropy ? "probabilities" : "predictions",
+        name: configuration.loss.answer == .none ? "predictions" : "probabilities",
         datatype: .fp32, shape: network.answerShape)
     ]
     maxBatchSize = configuration.maxBatchSize

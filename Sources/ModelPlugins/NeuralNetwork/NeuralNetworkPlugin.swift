@@ -31,7 +31,7 @@ struct NeuralNetworkPlugin: PluginImplementation {
     guard let dataset else { return MemoryEstimate() }
     let network = try network(configuration, dataset)
     let float = MemoryLayout<Float>.size
-    let moments = configuration.optimizer.type == .sgd ? 1 : 2
+    let moments = configuration.optimizer.slotCount
     // Parameters, packed once more and, in training, with gradients and moments; values, in
     // training with their gradients. Saturating: an estimate of too much is too much.
     func bytes(_ count: Int, _ factor: Int) -> Int {

@@ -3,8 +3,9 @@ import Runtime
 
 extension NeuralNetworkTrainer {
   private static let stateName = "checkpoint.safetensors"
+  private static let bestName = "best.safetensors"
   private static let descriptionName = "checkpoint.json"
-  private static let format = "massif.neural-network.checkpoint/1"
+  private static let format = "massif.neural-network.checkpoint/2"
 
   func checkpoint(to writer: ArtifactSink) throws(PluginError) {
     let steps = UInt64(stepCount)
@@ -17,8 +18,11 @@ extension NeuralNetworkTrainer {
     try write(Self.stateName, to: writer) { () throws(RuntimeError) in
       try self.session.encodeState()
     }
+    if let bestParameters {
+      try write(Self.bestName, to: writer) { () throws(RuntimeError) in bestParameters }
+    }
     try write(Self.descriptionName, to: writer) { () throws(RuntimeError) in
-      Array(self.description(completedEpochs: Int(self.session.stepCount / steps)).utf8)
+      Array(self.description(losses: self.losses).utf8)
     }
   }
 
@@ -40,7 +44,8 @@ extension NeuralNetworkTrainer {
         "expected a checkpoint of \(Self.stateName) and \(Self.descriptionName), came"
           + " \(artifacts.map(\.name).joined(separator: ", "))")
     }
-    let completed = try readDescription(String(decoding: description.bytes, as: UTF8.self))
+    let losses = try readDescription(String(decoding: description.bytes, as: UTF8.self))
+    let completed = losses.count
     do throws(RuntimeError) {
       try withExtendedLifetime(state) { () throws(RuntimeError) in
         try session.restoreState(state.bytes)
@@ -54,12 +59,14 @@ extension NeuralNetworkTrainer {
         "\(Self.descriptionName) says \(completed) epochs of \(stepCount) steps,"
           + " \(Self.stateName) says \(session.stepCount) steps")
     }
+    self.losses = losses
+    bestParameters = artifacts.first { $0.name == Self.bestName }.map { Array($0.bytes) }
     return completed
   }
 
   /// What a checkpoint may only be restored into.
-  private func description(completedEpochs: Int) -> String {
-    #"{"format":"\#(Self.format)","completed_epochs":\#(completedEpochs),"seed":"\#(seed)","#
+  private func description(losses: [Double]) -> String {
+    #"{"format":"\#(Self.format)","losses":\#(JSONValue.numbers(losses).text),"seed":"\#(seed)","#
       + #""samples":\#(sampleCount),"model":\#(networkDescription.text)}"#
   }
 
@@ -67,23 +74,32 @@ extension NeuralNetworkTrainer {
     NetworkDescription(configuration: network.configuration, sample: network.sample)
   }
 
-  private func readDescription(_ text: String) throws(PluginError) -> Int {
+  /// The losses of the epochs that the checkpoint has behind it.
+  private func readDescription(_ text: String) throws(PluginError) -> [Double] {
     let list = ViolationList()
     let json = try JSONValue(parsing: text, name: Self.descriptionName)
     let fields = FieldReader(
-      json, path: Self.descriptionName,
-      keys: ["format", "completed_epochs", "seed", "samples", "model"], list: list)
-    let completed = fields.integer("completed_epochs", 0...epochCount)
+      json, path: Self.descriptionName, keys: ["format", "losses", "seed", "samples", "model"],
+      list: list)
+    var losses: [Double] = []
+    if case .array(let elements)? = fields["losses"], elements.count <= epochCount {
+      for element in elements {
+        // A loss that is not finite is written as null.
+        if case .number(let loss, _) = element { losses.append(loss) } else { losses.append(.nan) }
+      }
+    } else {
+      fields.refuse("losses", "expected the losses of 0 to \(epochCount) epochs")
+    }
     try list.check()
-    // Everything but the number of epochs must be as this run would write it.
+    // Everything but what happened in the epochs must be as this run would write it.
     let expected = try JSONValue(
-      parsing: description(completedEpochs: completed), name: Self.descriptionName)
+      parsing: description(losses: losses), name: Self.descriptionName)
     guard json == expected else {
       throw PluginError(
         .failedPrecondition,
         "the checkpoint is of another configuration, seed or data set than this run")
     }
-    return completed
+    return losses
   }
 
   private func write(

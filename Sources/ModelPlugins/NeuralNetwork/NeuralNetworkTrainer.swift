@@ -6,7 +6,8 @@ import Runtime
 /// Every step is a function of (configuration, seed, data, instruction set) and of the steps before
 /// it, so a run may be interrupted between epochs and taken up again without changing a bit.
 final class NeuralNetworkTrainer: TrainerImplementation {
-  let epochCount: Int
+  /// The configuration's, or those that are done once early stopping ends the run.
+  var epochCount: Int { isOver ? losses.count : configuredEpochCount }
   let sampleCount: Int
   let stepCount: Int
 
@@ -18,8 +19,16 @@ final class NeuralNetworkTrainer: TrainerImplementation {
   private let batchSize: Int
   private let batches: BatchGatherer
   private let loss: Graph.Value
+  private let configuredEpochCount: Int
+  private let schedule: LearningRateSchedule
+  /// The loss of each epoch that is done, which schedules and early stopping look at.
+  var losses: [Double] = []
+  /// The parameters of the best epoch, where the run shall end with them.
+  var bestParameters: [UInt8]?
   /// The order of the epoch that is under way.
   private var order: (epoch: Int, samples: [Int]) = (0, [])
+  /// What the steps of the epoch that is under way came to.
+  private var epochTotals: TrainingTotals
 
   /// - Throws: `.invalidArgument` for a label that the network has no output for,
   ///   `.resourceExhausted` when memory is short.
@@ -39,7 +48,8 @@ final class NeuralNetworkTrainer: TrainerImplementation {
         network.graph, seed: seed, instructionSet: instructionSet)
       session = try TrainingSession(
         network.graph, loss: loss, outputs: [network.output],
-        optimizer: configuration.optimizer.optimizer, parameters: parameters,
+        optimizer: configuration.optimizer.optimizer, rules: configuration.rules,
+        parameters: parameters,
         maximumBatch: min(configuration.batchSize, batches.count), seed: seed, workers: workers,
         instructionSet: instructionSet)
     } catch {
@@ -50,32 +60,76 @@ final class NeuralNetworkTrainer: TrainerImplementation {
     self.dataset = dataset
     self.workers = workers
     batchSize = configuration.batchSize
-    epochCount = configuration.epochs
+    configuredEpochCount = configuration.epochs
     sampleCount = batches.count
     stepCount = (batches.count + batchSize - 1) / batchSize
+    schedule = configuration.schedule.schedule(stepsPerEpoch: stepCount)
+    epochTotals = TrainingTotals(network)
   }
 
   func trainEpoch(_ epoch: Int, observer: TrainingObserver) throws(PluginError) {
     try checkPosition(epoch: epoch, step: 0)
-    var totals = TrainingTotals(network)
     for step in 0..<stepCount {
-      try run(step, of: epoch, into: &totals)
+      _ = try run(step, of: epoch)
+      let totals = epochTotals
       let goesOn = observer.report(samplesDone: totals.samples) { totals.metrics }
       guard goesOn else {
         throw PluginError(.cancelled, "training was cancelled in epoch \(epoch)")
       }
     }
-    observer.finish(totals.metrics)
+    observer.finish(epochTotals.metrics + (try finishEpoch(observer)))
   }
 
   func trainStep(_ step: Int, epoch: Int, observer: TrainingObserver) throws(PluginError) {
     try checkPosition(epoch: epoch, step: step)
-    var totals = TrainingTotals(network)
-    try run(step, of: epoch, into: &totals)
-    observer.finish(totals.metrics)
+    let totals = try run(step, of: epoch)
+    let more = step == stepCount - 1 ? try finishEpoch(observer) : []
+    observer.finish(totals.metrics + more)
   }
 
+  /// Notes the epoch's loss, keeps the best parameters, and goes back to them when the run is over.
+  ///
+  /// - Returns: the loss of the split that is monitored, if that is another than `train`.
+  private func finishEpoch(_ observer: TrainingObserver) throws(PluginError) -> [TrainingMetric] {
+    let configuration = network.configuration
+    var metrics: [TrainingMetric] = []
+    if configuration.monitorSplit == "train" {
+      losses.append(epochTotals.loss)
+    } else if configuration.earlyStopping != nil || configuration.schedule.looksAtLosses {
+      let totals = try measure(configuration.monitorSplit, observer, reports: false)
+      losses.append(totals.loss)
+      metrics = [
+        TrainingMetric(name: "\(configuration.monitorSplit)_loss", value: totals.loss)
+      ]
+    } else {
+      losses.append(epochTotals.loss)
+    }
+    guard let stopping = configuration.earlyStopping, stopping.restoresBest else { return metrics }
+    do throws(RuntimeError) {
+      if stopping.rule.bestEpoch(of: losses) == losses.count - 1 {
+        bestParameters = try session.parameters.encode()
+      }
+      if losses.count == epochCount, let bestParameters {
+        let box = ByteBox(bestParameters)
+        try withExtendedLifetime(box) { () throws(RuntimeError) in
+          try session.parameters.load(SafetensorsFile(parsing: box.bytes), box.bytes)
+        }
+      }
+    } catch {
+      throw PluginError(error)
+    }
+    return metrics
+  }
+
+  private var isOver: Bool { network.configuration.earlyStopping?.rule.isOver(losses) ?? false }
+
   func evaluate(split: String, observer: TrainingObserver) throws(PluginError) {
+    observer.finish(try measure(split, observer, reports: true).metrics)
+  }
+
+  private func measure(
+    _ split: String, _ observer: TrainingObserver, reports: Bool
+  ) throws(PluginError) -> TrainingTotals {
     let rowsAtOnce = min(batchSize, sampleCount)
     let samples = try BatchGatherer(split, of: dataset, network, batchSize: rowsAtOnce)
     let execution = try evaluation()
@@ -89,10 +143,11 @@ final class NeuralNetworkTrainer: TrainerImplementation {
       }
       let loss = execution.output(0).loadUnaligned(as: Float.self)
       totals.add(loss: loss, scores: execution.output(1), rows: rows.count, of: samples)
+      guard reports else { continue }
       let goesOn = observer.report(samplesDone: totals.samples) { totals.metrics }
       guard goesOn else { throw PluginError(.cancelled, "evaluation was cancelled") }
     }
-    observer.finish(totals.metrics)
+    return totals
   }
 
   /// The network with its present parameters, without dropout and with the running statistics.
@@ -106,9 +161,15 @@ final class NeuralNetworkTrainer: TrainerImplementation {
   }
 
   /// Trains one step; no other may have been left out before it.
-  private func run(
-    _ step: Int, of epoch: Int, into totals: inout TrainingTotals
-  ) throws(PluginError) {
+  ///
+  /// - Returns: what it came to.
+  private func run(_ step: Int, of epoch: Int) throws(PluginError) -> TrainingTotals {
+    if step == 0 { epochTotals = TrainingTotals(network) }
+    session.learningRate = Float(
+      schedule.rate(
+        base: network.configuration.optimizer.learningRate,
+        step: (epoch - 1) * stepCount + step, stepsPerEpoch: stepCount,
+        totalSteps: configuredEpochCount * stepCount, losses: losses))
     let start = step * batchSize
     let samples = order(of: epoch)[start..<min(start + batchSize, sampleCount)]
     let loss: Float
@@ -123,7 +184,10 @@ final class NeuralNetworkTrainer: TrainerImplementation {
         "training diverged: the loss is \(loss) in step \(step + 1) of epoch \(epoch); lower"
           + " configuration.optimizer.learning_rate, or scale the input")
     }
+    var totals = TrainingTotals(network)
     totals.add(loss: loss, scores: session.output(0), rows: samples.count, of: batches)
+    epochTotals.add(loss: loss, scores: session.output(0), rows: samples.count, of: batches)
+    return totals
   }
 
   /// The order of the samples is a function of the seed and the epoch.

@@ -4,12 +4,16 @@
 struct TrainingTotals {
   private(set) var samples = 0
   private var lossSum = 0.0
-  private var correct = 0
-  /// nil for a regression, which has no accuracy.
-  private let classes: Int?
+  private var right = 0
+  private var decisions = 0
+  /// Numbers that the network gives for a sample.
+  private let width: Int
+  /// A regression has no accuracy.
+  private let hasAccuracy: Bool
 
   init(_ network: Network) {
-    classes = network.configuration.loss == .crossEntropy ? network.classCount : nil
+    width = network.answerShape.reduce(1, *)
+    hasAccuracy = network.configuration.loss.labels != .targets
   }
 
   /// Adds a batch by its mean loss, and by its scores against the labels gathered last.
@@ -18,14 +22,20 @@ struct TrainingTotals {
   ) {
     samples += rows
     lossSum += Double(loss) * Double(rows)
-    if let classes { correct += batch.correctCount(scores, rows: rows, classes: classes) }
+    if let agreement = batch.agreement(scores, rows: rows, width: width) {
+      right += agreement.right
+      decisions += agreement.decisions
+    }
   }
+
+  /// The mean loss so far.
+  var loss: Double { lossSum / Double(max(1, samples)) }
 
   /// The means so far: `loss` and, for a classifier, `accuracy`.
   var metrics: [TrainingMetric] {
-    let count = Double(max(1, samples))
-    let loss = TrainingMetric(name: "loss", value: lossSum / count)
-    guard classes != nil else { return [loss] }
-    return [loss, TrainingMetric(name: "accuracy", value: Double(correct) / count)]
+    let loss = TrainingMetric(name: "loss", value: loss)
+    guard hasAccuracy else { return [loss] }
+    let accuracy = Double(right) / Double(max(1, decisions))
+    return [loss, TrainingMetric(name: "accuracy", value: accuracy)]
   }
 }

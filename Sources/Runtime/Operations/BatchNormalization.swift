@@ -15,13 +15,14 @@ extension Graph {
   ///     two not trainable.
   ///   - epsilon: added to the variance.
   ///   - momentum: the weight of the new value in the running one.
+  ///   - isFrozen: normalises with the running statistics in training too, and leaves them as they are.
   /// - Throws: `.shapeMismatch` or `.invalidArgument` naming the argument that does not fit.
   public mutating func batchNormalization(
     _ x: Value, scale: Value, offset: Value, runningMean: Value, runningVariance: Value,
-    epsilon: Float = 1e-5, momentum: Float = 0.1
+    epsilon: Float = 1e-5, momentum: Float = 0.1, isFrozen: Bool = false
   ) throws(RuntimeError) -> Value {
     try add(
-      BatchNormalization(epsilon: epsilon, momentum: momentum),
+      BatchNormalization(epsilon: epsilon, momentum: momentum, isFrozen: isFrozen),
       [x, scale, offset, runningMean, runningVariance])[0]
   }
 }
@@ -30,6 +31,7 @@ extension Graph {
 struct BatchNormalization: ActivationFusing {
   let epsilon: Float
   let momentum: Float
+  let isFrozen: Bool
   var activation: Activation?
   var name: String { "batch_norm" }
 
@@ -61,10 +63,10 @@ struct BatchNormalization: ActivationFusing {
   func emit(_ node: Graph.Node, into program: inout ProgramBuilder) throws(RuntimeError) {
     let rows = ChannelRows(program.type(of: node.operands[0]).shape)
     let affine: Buffer
-    if program.mode == .training {
+    if program.mode == .training, !isFrozen {
       affine = try emitStatistics(node, rows, into: &program)
     } else {
-      affine = try packAffine(node, rows, into: &program)
+      affine = try Self.packAffine(node.operands, epsilon, into: &program)
     }
     let (isa, code) = (program.instructionSet, activation?.code ?? Activation.none)
     let (x, y) = (try program.buffer(node.operands[0]), try program.buffer(node.results[0]))
@@ -81,23 +83,26 @@ struct BatchNormalization: ActivationFusing {
   }
 
   /// The running statistics, scale and offset as one factor and offset a channel.
-  private func packAffine(
-    _ node: Graph.Node, _ rows: ChannelRows, into program: inout ProgramBuilder
+  ///
+  /// - Parameter operands: of the operation; its gradient along x gives its own first one.
+  fileprivate static func packAffine(
+    _ operands: [Graph.Value], _ epsilon: Float, hasOffset: Bool = true,
+    into program: inout ProgramBuilder
   ) throws(RuntimeError) -> Buffer {
-    let (channels, epsilon) = (rows.channels, epsilon)
-    let offset = try program.buffer(node.operands[2])
-    let (mean, variance) = (
-      try program.buffer(node.operands[3]), try program.buffer(node.operands[4])
-    )
+    let channels = program.type(of: operands[1]).shape.elementCount
+    let offset = try program.buffer(operands[2])
+    let (mean, variance) = (try program.buffer(operands[3]), try program.buffer(operands[4]))
     return try program.packed(
-      node.operands[1], layout: "batch_norm \(node.operands) \(epsilon)", floats: 2 * channels
+      operands[1], layout: "batch_norm \(operands.dropFirst()) \(epsilon) \(hasOffset)",
+      floats: 2 * channels
     ) { scale, affine in
       Step(name: "pack", tiles: { _ in 1 }) { frame, _, _ in
         let out = frame.floats(affine)
         for c in 0..<channels {
           let inverse = 1 / (frame.floats(variance)[c] + epsilon).squareRoot()
           out[c] = frame.floats(scale)[c] * inverse
-          out[channels + c] = frame.floats(offset)[c] - frame.floats(mean)[c] * out[c]
+          out[channels + c] =
+            hasOffset ? frame.floats(offset)[c] - frame.floats(mean)[c] * out[c] : 0
         }
       }
     }
@@ -164,6 +169,15 @@ struct BatchNormalization: ActivationFusing {
     of node: Graph.Node, along: [Graph.Value?], wanted: [Bool], in graph: inout Graph
   ) throws(RuntimeError) -> [Graph.Value?] {
     guard let dy = along[0] else { return [nil, nil, nil, nil, nil] }
+    if isFrozen {
+      guard !wanted[1], !wanted[2] else {
+        throw RuntimeError(
+          .unsupported, "the scale and offset of a frozen normalisation are not learned",
+          operation: name, field: "scale")
+      }
+      let gradient = FrozenBatchNormalizationGradient(epsilon: epsilon)
+      return [try graph.add(gradient, [dy] + node.operands[1...])[0], nil, nil, nil, nil]
+    }
     let made = try graph.add(
       BatchNormalizationGradient(),
       [dy, node.operands[0], node.operands[1], node.results[1], node.results[2]])
@@ -225,6 +239,34 @@ struct BatchNormalizationGradient: Operation {
         frame.floats(dx) + start, frame.floats(x) + start, frame.floats(dy) + start,
         frame.floats(mean), frame.floats(inverse), frame.floats(scale), frame.floats(dscale),
         frame.floats(doffset), rows.count(batch: frame.batch), range.count, channels)
+    }
+  }
+}
+
+/// dx = dy · scale / √(running variance + ε).
+struct FrozenBatchNormalizationGradient: Operation {
+  let epsilon: Float
+  var name: String { "frozen batch_norm gradient" }
+
+  func resultTypes(of operands: [TensorType]) throws(RuntimeError) -> [TensorType] {
+    [operands[0]]
+  }
+
+  func emit(_ node: Graph.Node, into program: inout ProgramBuilder) throws(RuntimeError) {
+    let rows = ChannelRows(program.type(of: node.operands[0]).shape)
+    let affine = try BatchNormalization.packAffine(
+      node.operands, epsilon, hasOffset: false, into: &program)
+    let (dy, dx) = (try program.buffer(node.operands[0]), try program.buffer(node.results[0]))
+    let isa = program.instructionSet
+    program.step(
+      name, reads: [dy, affine], writes: [dx], inPlace: (dx, dy),
+      tiles: { rows.chunks(batch: $0) }
+    ) { frame, tile, _ in
+      let range = rows.range(tile, batch: frame.batch)
+      let (start, channels) = (range.lowerBound * rows.channels, rows.channels)
+      isa.kernels.pointee.channel_affine(
+        frame.floats(dx) + start, frame.floats(dy) + start, frame.floats(affine),
+        frame.floats(affine) + channels, Activation.none, range.count, channels)
     }
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import Runtime
 import Testing
 
 @testable import ModelPlugins
@@ -12,7 +13,7 @@ struct NetworkConfigurationTests {
   @Test func defaults() throws {
     let configuration = try NetworkConfiguration(parsing: Self.layer(Self.dense))
     #expect(configuration.layers == [.dense(units: 4, useBias: true, activation: nil)])
-    #expect(configuration.loss == .crossEntropy)
+    #expect(configuration.loss == LossChoice())
     #expect(configuration.optimizer.type == .adam)
     #expect(configuration.optimizer.learningRate == 0.001)
     #expect(configuration.epochs == 3)
@@ -27,6 +28,19 @@ struct NetworkConfigurationTests {
     arguments: [
       TestNetworks.convolutional, TestNetworks.everyLayer, layer(dense),
       #"{"layers":[\#(dense)],"optimizer":{"type":"adamw"},"loss":"mean_squared_error"}"#,
+      #"{"layers":[\#(dense)],"optimizer":{"type":"rmsprop","momentum":0.5},"loss":{"type":"huber","delta":2}}"#,
+      #"{"layers":[\#(dense)],"optimizer":{"type":"adagrad"},"loss":{"type":"binary_cross_entropy","positive_weight":3}}"#,
+      """
+      {"layers":[{"type":"dense","units":4,"trainable":false},{"type":"batch_norm"}],
+       "loss":{"type":"cross_entropy","label_smoothing":0.1,"class_weights":[1,2,0.5,0]},
+       "optimizer":{"type":"lamb"},"regularization":{"l1":0.001},"gradient_clipping":{"norm":1},
+       "schedule":{"type":"one_cycle"},"early_stopping":{"patience":2},
+       "monitor_split":"validation"}
+      """,
+      #"{"layers":[\#(dense)],"gradient_clipping":{"value":0.5},"schedule":{"type":"cosine","warmup_epochs":0.5}}"#,
+      #"{"layers":[\#(dense)],"schedule":{"type":"step","epochs":3}}"#,
+      #"{"layers":[\#(dense)],"schedule":{"type":"exponential"}}"#,
+      #"{"layers":[\#(dense)],"schedule":{"type":"reduce_on_plateau","patience":2}}"#,
     ])
   func canonicalText(text: String) throws {
     let configuration = try NetworkConfiguration(parsing: text)
@@ -60,10 +74,10 @@ struct NetworkConfigurationTests {
       (layer(#"{"type":"dense"}"#), "configuration.layers[0].units", "missing"),
       (
         layer(#"{"type":"dense","units":4,"size":2}"#), "configuration.layers[0].size",
-        "is unknown; known are type, units, use_bias, activation"
+        "is unknown; known are type, units, use_bias, activation, trainable"
       ),
       (
-        layer(#"{"type":"dense","units":4,"activation":"gelu"}"#),
+        layer(#"{"type":"dense","units":4,"activation":"swish"}"#),
         "configuration.layers[0].activation", "\"relu\""
       ),
       (
@@ -90,7 +104,56 @@ struct NetworkConfigurationTests {
       (layer(#"{"type":"batch_norm","momentum":2}"#), "configuration.layers[0].momentum", "2"),
       (layer(#"{"type":"activation"}"#), "configuration.layers[0].activation", "missing"),
       (
-        #"{"layers":[\#(dense)],"loss":"hinge"}"#, "configuration.loss", "\"cross_entropy\""
+        #"{"layers":[\#(dense)],"loss":"poisson"}"#, "configuration.loss", "\"cross_entropy\""
+      ),
+      (#"{"layers":[\#(dense)],"loss":3}"#, "configuration.loss", "came 3"),
+      (
+        #"{"layers":[\#(dense)],"loss":{"type":"huber","delta":0}}"#, "configuration.loss.delta",
+        "above 0"
+      ),
+      (
+        #"{"layers":[\#(dense)],"loss":{"type":"hinge","delta":1}}"#, "configuration.loss.delta",
+        "is unknown"
+      ),
+      (
+        #"{"layers":[\#(dense)],"loss":{"type":"cross_entropy","class_weights":[1,-1]}}"#,
+        "configuration.loss.class_weights", "came -1"
+      ),
+      (
+        #"{"layers":[\#(dense)],"loss":{"type":"cross_entropy","label_smoothing":1}}"#,
+        "configuration.loss.label_smoothing", "below 1"
+      ),
+      (
+        #"{"layers":[\#(dense)],"gradient_clipping":{}}"#, "configuration.gradient_clipping",
+        "either norm or value"
+      ),
+      (
+        #"{"layers":[\#(dense)],"gradient_clipping":{"norm":-1}}"#,
+        "configuration.gradient_clipping.norm", "above 0"
+      ),
+      (
+        #"{"layers":[\#(dense)],"regularization":{"l2":-1}}"#, "configuration.regularization.l2",
+        "0 or more"
+      ),
+      (
+        #"{"layers":[\#(dense)],"schedule":{"type":"step"}}"#, "configuration.schedule.epochs",
+        "missing"
+      ),
+      (
+        #"{"layers":[\#(dense)],"schedule":{"type":"cosine","factor":0.5}}"#,
+        "configuration.schedule.factor", "is unknown"
+      ),
+      (
+        #"{"layers":[\#(dense)],"schedule":{"type":"linear"}}"#, "configuration.schedule.type",
+        "\"one_cycle\""
+      ),
+      (
+        #"{"layers":[\#(dense)],"early_stopping":{"patience":0}}"#,
+        "configuration.early_stopping.patience", "1...100000"
+      ),
+      (
+        layer(#"{"type":"flatten","trainable":false}"#), "configuration.layers[0].trainable",
+        "is unknown"
       ),
       (#"{"layers":[\#(dense)],"epochs":0}"#, "configuration.epochs", "1...100000"),
       (#"{"layers":[\#(dense)],"batch_size":null}"#, "configuration.batch_size", "came null"),
@@ -180,7 +243,7 @@ struct NetworkConfigurationTests {
     let configuration = try NetworkConfiguration(parsing: Self.layer(Self.dense))
     #expect(properties["epochs"]?["default"] as? Int == configuration.epochs)
     #expect(properties["batch_size"]?["default"] as? Int == configuration.batchSize)
-    #expect(properties["loss"]?["default"] as? String == configuration.loss.rawValue)
+    #expect(properties["loss"]?["default"] as? String == configuration.loss.type.rawValue)
     #expect(
       properties["epochs"]?["maximum"] as? Int == NetworkConfiguration.Bounds.epochs.upperBound)
     #expect(
@@ -193,5 +256,9 @@ struct NetworkConfigurationTests {
       return (type?["const"] as? String).map { [$0] } ?? type?["enum"] as? [String] ?? []
     }
     #expect(Set(types) == Set(NetworkConfiguration.LayerType.allCases.map(\.rawValue)))
+    #expect(
+      definitions["function"]?["enum"] as? [String] == Activation.allCases.map(\.rawValue))
+    let losses = try #require(definitions["loss"]?["oneOf"] as? [[String: Any]])
+    #expect(losses[0]["enum"] as? [String] == LossChoice.LossType.allCases.map(\.rawValue))
   }
 }

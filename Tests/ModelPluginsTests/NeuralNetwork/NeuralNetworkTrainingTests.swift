@@ -274,4 +274,127 @@ struct NeuralNetworkTrainingTests {
     #expect(
       model.outputs == [TensorSpecification(name: "predictions", datatype: .fp32, shape: [1])])
   }
+
+  @Test(
+    "Decisions between two learn from integers and from numbers",
+    arguments: ["binary_cross_entropy", "hinge"])
+  func decisions(loss: String) throws {
+    let configuration = """
+      {"input":{"scale":0.01},"loss":"\(loss)",
+       "layers":[{"type":"flatten"},{"type":"dense","units":8,"activation":"gelu"},
+        {"type":"dense","units":1}],
+       "optimizer":{"type":"rmsprop","learning_rate":0.01},"epochs":6,"batch_size":16}
+      """
+    let dataset = try SyntheticData.halves(train: 96, hinge: loss == "hinge")
+    let plugin = try plugin()
+    var accuracies: [Double] = []
+    for labels in ["labels", "numbers"] {
+      let text = configuration.replacing(
+        "\"epochs\"", with: "\"label_tensor\":\"\(labels)\",\"epochs\"")
+      let trainer = try plugin.makeTrainer(configuration: text, seed: 2, dataset: dataset)
+      let exported = try finish(trainer)
+      accuracies.append(try #require(value("accuracy", trainer.evaluate(split: "train"))))
+      let model = try plugin.makeModel(
+        artifacts: exported.map { Artifact(name: $0, copying: $1) }, configuration: "")
+      #expect(model.outputs[0].name == (loss == "hinge" ? "predictions" : "probabilities"))
+    }
+    #expect(accuracies[0] > 0.95)
+    #expect(accuracies[0] == accuracies[1])
+  }
+
+  @Test(
+    "Labels that a decision cannot have are refused",
+    arguments: [("binary_cross_entropy", "-1.0"), ("hinge", "0.0")])
+  func impossibleDecisions(loss: String, number: String) throws {
+    let dataset = try SyntheticData.halves(train: 8, hinge: loss != "hinge")
+    let error = failure {
+      _ = try plugin().makeTrainer(
+        configuration: """
+          {"loss":"\(loss)","label_tensor":"numbers",
+           "layers":[{"type":"flatten"},{"type":"dense","units":1}]}
+          """, seed: 0, dataset: dataset)
+    }
+    #expect(error?.violations.first?.field == "configuration.label_tensor")
+    #expect(error?.message.contains("is \(number)") == true)
+  }
+
+  /// A learning rate that makes every later epoch worse than an early one.
+  private static let impatient = """
+    {"input":{"scale":0.01},"layers":[{"type":"flatten"},{"type":"dense","units":4}],
+     "optimizer":{"type":"sgd","learning_rate":0.05},"epochs":20,"batch_size":32,
+     "early_stopping":{"patience":2,"min_delta":0.2},"monitor_split":"test"}
+    """
+
+  @Test("Early stopping ends the run with its best parameters, interrupted or not")
+  func earlyStopping() throws {
+    let dataset = try SyntheticData.quarters(train: 128)
+    let plugin = try plugin()
+    func trainer() throws -> PluginTrainer {
+      try plugin.makeTrainer(configuration: Self.impatient, seed: 3, dataset: dataset)
+    }
+    let whole = try trainer()
+    var losses: [Double] = []
+    while whole.completedEpochs < whole.epochs {
+      let metrics = try whole.trainEpoch(whole.completedEpochs + 1) { _ in true }
+      losses.append(try #require(value("test_loss", metrics)))
+    }
+    #expect(losses.count < 20)
+    let best = try #require(
+      EarlyStopping(patience: 2, minimumDelta: 0.2).bestEpoch(of: losses).map { losses[$0] })
+    #expect(try #require(value("loss", whole.evaluate(split: "test"))) == best)
+    let expected = try finish(whole)
+
+    let store = ArtifactStore()
+    let first = try trainer()
+    _ = try first.trainEpoch(1) { _ in true }
+    try first.checkpoint(to: store.writer)
+    #expect(store.contents.keys.contains("best.safetensors"))
+    let second = try trainer()
+    try second.restore(from: store.artifacts)
+    #expect(try finish(second) == expected)
+    #expect(second.completedEpochs == losses.count)
+  }
+
+  @Test("Schedules, penalties and clipping go on over an interruption; frozen layers stay")
+  func schedulesAndFrozenLayers() throws {
+    let configuration = """
+      {"input":{"scale":0.01},
+       "layers":[{"type":"batch_norm","trainable":false},
+        {"type":"conv2d","filters":4,"kernel":3,"trainable":false,"activation":"silu"},
+        {"type":"flatten"},{"type":"dense","units":4}],
+       "optimizer":{"type":"lamb"},"regularization":{"l1":0.0001,"l2":0.0001},
+       "gradient_clipping":{"norm":0.5},
+       "schedule":{"type":"reduce_on_plateau","patience":0,"threshold":0.5,"warmup_epochs":1},
+       "loss":{"type":"cross_entropy","label_smoothing":0.1,"class_weights":[1,2,1,0.5]},
+       "epochs":3,"batch_size":40}
+      """
+    let dataset = try SyntheticData.quarters(train: 96)
+    func trainer(threads: Int) throws -> PluginTrainer {
+      try plugin(threads: threads).makeTrainer(
+        configuration: configuration, seed: 9, dataset: dataset)
+    }
+    let start = ArtifactStore()
+    try trainer(threads: 1).export(to: start.writer)
+    let whole = try finish(trainer(threads: 2))
+    let store = ArtifactStore()
+    let first = try trainer(threads: 1)
+    _ = try first.trainEpoch(1) { _ in true }
+    _ = try first.trainEpoch(2) { _ in true }
+    try first.checkpoint(to: store.writer)
+    let second = try trainer(threads: 2)
+    try second.restore(from: store.artifacts)
+    #expect(try finish(second) == whole)
+
+    func tensors(_ artifacts: [String: [UInt8]]) throws -> [String: [UInt8]] {
+      let bytes = try #require(artifacts["weights.safetensors"])
+      let file = try bytes.withUnsafeBytes { try SafetensorsFile(parsing: $0) }
+      return Dictionary(
+        uniqueKeysWithValues: file.entries.map { ($0.name, Array(bytes[$0.range])) })
+    }
+    let (before, after) = (try tensors(start.contents), try tensors(whole))
+    for name in before.keys {
+      let isSame = before[name] == after[name]
+      #expect(isSame == !name.hasPrefix("layers.3."), "\(name)")
+    }
+  }
 }

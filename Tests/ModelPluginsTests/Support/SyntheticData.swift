@@ -26,6 +26,19 @@ enum SyntheticData {
     ])
   }
 
+  /// Images whose upper half is bright where the label is 1; `labels` are integers, `numbers` the same as
+  /// FP32, with -1 instead of 0 for a hinge.
+  static func halves(train count: Int, hinge: Bool) throws -> DataSetView {
+    let pixels = images(count, stream: 5)
+    let classes = (0..<count).map { UInt8($0 % 4 < 2 ? 1 : 0) }
+    let numbers = classes.flatMap { bytes(of: $0 == 0 && hinge ? -1 : Float($0)) }
+    return try view([
+      (TensorSpecification(name: "train/images", datatype: .uint8, shape: [count, 8, 8]), pixels),
+      (TensorSpecification(name: "train/labels", datatype: .uint8, shape: [count]), classes),
+      (TensorSpecification(name: "train/numbers", datatype: .fp32, shape: [count]), numbers),
+    ])
+  }
+
   /// Owns the bytes of a data set.
   private final class Owner: Sendable {
     let boxes: [ByteBox]

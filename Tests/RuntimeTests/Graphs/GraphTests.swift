@@ -88,6 +88,25 @@ struct GraphTests {
       _ = try $0.crossEntropy(
         $0.input("x", shape: Shape([9, 2])), labels: $0.input("y", .int32, shape: Shape([])))
     },
+    Misuse("cross-entropy smoothed away", names: "smoothing") {
+      _ = try $0.crossEntropy(
+        $0.input("x", shape: Shape([9])), labels: $0.input("y", .int32, shape: .scalar),
+        smoothing: 1)
+    },
+    Misuse("cross-entropy with the weights of other classes", names: "weights") {
+      _ = try $0.crossEntropy(
+        $0.input("x", shape: Shape([9])), labels: $0.input("y", .int32, shape: .scalar),
+        weights: [1, 2])
+    },
+    Misuse("cross-entropy with a negative weight", names: "weights") {
+      _ = try $0.crossEntropy(
+        $0.input("x", shape: Shape([2])), labels: $0.input("y", .int32, shape: .scalar),
+        weights: [1, -2])
+    },
+    Misuse("a Huber loss without a width", names: "delta") {
+      let x = try $0.input("x", shape: Shape([9]))
+      _ = try $0.loss(.huber(delta: 0), x, targets: x)
+    },
     Misuse("squared error of different shapes", names: "targets") {
       _ = try $0.meanSquaredError(
         $0.input("x", shape: Shape([9])), targets: $0.input("y", shape: Shape([8])))

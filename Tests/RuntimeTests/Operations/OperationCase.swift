@@ -9,16 +9,19 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
   let golden: String
   /// Names in the golden file of the parameters that the operation takes after x.
   let parameters: [String]
+  /// Names of those that follow and have no gradient.
+  let constants: [String]
   let build: @Sendable (inout Graph, Graph.Value, [Graph.Value]) throws -> Graph.Value
 
   var testDescription: String { golden }
 
   init(
-    _ golden: String, parameters: [String] = [],
+    _ golden: String, parameters: [String] = [], constants: [String] = [],
     _ build: @escaping @Sendable (inout Graph, Graph.Value, [Graph.Value]) throws -> Graph.Value
   ) {
     self.golden = golden
     self.parameters = parameters
+    self.constants = constants
     self.build = build
   }
 
@@ -64,6 +67,12 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
       let variance = try graph.parameter("variance", shape: channels, .ones, isTrainable: false)
       return try graph.batchNormalization(
         x, scale: p[0], offset: p[1], runningMean: mean, runningVariance: variance)
+    },
+    OperationCase(
+      "batch-norm-frozen", constants: ["scale", "offset", "running_mean", "running_variance"]
+    ) { graph, x, p in
+      try graph.batchNormalization(
+        x, scale: p[0], offset: p[1], runningMean: p[2], runningVariance: p[3], isFrozen: true)
     },
   ]
 }

@@ -72,7 +72,10 @@ struct OperationGradientTests {
     for name in operation.parameters {
       parameters.append(try run.parameter(name, golden.shape(name), values(name)))
     }
-    let y = try operation.build(&run.graph, x, parameters)
+    let constants = try operation.constants.map {
+      try run.parameter($0, golden.shape($0), golden.floats($0), isTrainable: false)
+    }
+    let y = try operation.build(&run.graph, x, parameters + constants)
     return ([x] + parameters, y)
   }
 }

@@ -28,13 +28,20 @@ extension NetworkConfiguration {
     let fields = FieldReader(
       json, path: "configuration",
       keys: [
-        "input", "layers", "loss", "optimizer", "epochs", "batch_size", "input_tensor",
-        "label_tensor", "serving",
+        "input", "layers", "loss", "optimizer", "regularization", "gradient_clipping", "schedule",
+        "early_stopping", "monitor_split", "epochs", "batch_size", "input_tensor", "label_tensor",
+        "serving",
       ], list: list)
-    layers = Self.readLayers(fields, list)
+    (layers, frozenLayers) = Self.readLayers(fields, list)
     input = Input(fields["input"], path: fields.field("input"), list: list)
-    loss = fields.choice("loss", default: .crossEntropy) ?? .crossEntropy
+    loss = LossChoice(fields["loss"], path: fields.field("loss"), list: list)
     optimizer = OptimizerChoice(fields["optimizer"], path: fields.field("optimizer"), list: list)
+    rules = GradientRules(of: fields, list: list)
+    schedule = ScheduleChoice(fields["schedule"], path: fields.field("schedule"), list: list)
+    earlyStopping = fields["early_stopping"].map {
+      EarlyStoppingChoice($0, path: fields.field("early_stopping"), list: list)
+    }
+    monitorSplit = fields.name("monitor_split", default: monitorSplit)
     epochs = fields.integer("epochs", Bounds.epochs, default: epochs)
     batchSize = fields.integer("batch_size", Bounds.batchSize, default: batchSize)
     inputTensor = fields.name("input_tensor", default: inputTensor)
@@ -49,21 +56,29 @@ extension NetworkConfiguration {
     try list.check()
   }
 
-  private static func readLayers(_ fields: FieldReader, _ list: ViolationList) -> [Layer] {
+  private static func readLayers(
+    _ fields: FieldReader, _ list: ViolationList
+  ) -> (layers: [Layer], frozen: Set<Int>) {
     guard let json = fields["layers"] else {
       fields.refuse("layers", "expected an array of layers, but it is missing")
-      return []
+      return ([], [])
     }
     guard case .array(let elements) = json, Bounds.layers.contains(elements.count) else {
       fields.refuse(
         "layers",
         "expected an array of \(Bounds.layers.lowerBound) to \(Bounds.layers.upperBound) layers,"
           + " came \(json.excerpt)")
-      return []
+      return ([], [])
     }
-    return elements.enumerated().compactMap { index, element in
-      Layer(element, path: "\(fields.path).layers[\(index)]", list: list)
+    var frozen: Set<Int> = []
+    let layers = elements.enumerated().compactMap { index, element -> Layer? in
+      var isTrainable = true
+      let layer = Layer(
+        element, path: "\(fields.path).layers[\(index)]", list: list, isTrainable: &isTrainable)
+      if !isTrainable { frozen.insert(index) }
+      return layer
     }
+    return (layers, frozen)
   }
 }
 
@@ -75,52 +90,11 @@ extension NetworkConfiguration.Input {
   }
 }
 
-extension NetworkConfiguration.OptimizerChoice {
-  fileprivate init(_ json: JSONValue?, path: String, list: ViolationList) {
-    // The type decides which of the other keys are known, so it is read on its own first.
-    let open = FieldReader(json, path: path, keys: Self.allKeys, list: ViolationList())
-    let named = open["type"].flatMap { value in
-      if case .string(let name) = value {
-        NetworkConfiguration.OptimizerType(rawValue: name)
-      } else {
-        nil
-      }
-    }
-    let fields = FieldReader(json, path: path, keys: Self.keys(of: named), list: list)
-    type = fields.choice("type", default: .adam) ?? .adam
-    let unit = "a number from 0 to below 1"
-    learningRate = fields.number(
-      "learning_rate", "a number above 0", default: type == .sgd ? 0.01 : 0.001
-    ) { Float($0) > 0 }
-    weightDecay = fields.number(
-      "weight_decay", "a number of 0 or more", default: type == .adamW ? 0.01 : 0
-    ) { $0 >= 0 }
-    momentum = fields.number("momentum", unit, default: 0) { $0 >= 0 && Float($0) < 1 }
-    nesterov = fields.bool("nesterov", default: false)
-    beta1 = fields.number("beta1", unit, default: beta1) { $0 >= 0 && Float($0) < 1 }
-    beta2 = fields.number("beta2", unit, default: beta2) { $0 >= 0 && Float($0) < 1 }
-    epsilon = fields.number("epsilon", "a number above 0", default: epsilon) { Float($0) > 0 }
-    if nesterov, momentum == 0 {
-      fields.refuse("nesterov", "expected a momentum above 0 beside it")
-    }
-  }
-
-  private static let common = ["type", "learning_rate", "weight_decay"]
-  private static let ofSGD = ["momentum", "nesterov"]
-  private static let ofAdam = ["beta1", "beta2", "epsilon"]
-  private static let allKeys = common + ofSGD + ofAdam
-
-  private static func keys(of type: NetworkConfiguration.OptimizerType?) -> [String] {
-    switch type {
-    case .sgd: common + ofSGD
-    case .adam, .adamW, nil: common + ofAdam
-    }
-  }
-}
-
 extension NetworkConfiguration.Layer {
   /// Reads a layer; nil, and a violation, when its type is not known.
-  fileprivate init?(_ json: JSONValue, path: String, list: ViolationList) {
+  fileprivate init?(
+    _ json: JSONValue, path: String, list: ViolationList, isTrainable: inout Bool
+  ) {
     guard case .object(let members) = json else {
       list.add(path, "expected an object, came \(json.excerpt)")
       return nil
@@ -128,7 +102,10 @@ extension NetworkConfiguration.Layer {
     let type = FieldReader(json, path: path, keys: members.map(\.key), list: list)
       .choice("type", of: NetworkConfiguration.LayerType.self)
     guard let type else { return nil }
-    let fields = FieldReader(json, path: path, keys: Self.keys(of: type), list: list)
+    let fields = FieldReader(
+      json, path: path, keys: Self.keys(of: type) + (type.hasParameters ? ["trainable"] : []),
+      list: list)
+    if type.hasParameters { isTrainable = fields.bool("trainable", default: true) }
     let bounds = NetworkConfiguration.Bounds.self
     switch type {
     case .conv2d:

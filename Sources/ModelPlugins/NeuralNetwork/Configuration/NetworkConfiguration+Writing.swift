@@ -5,11 +5,20 @@ extension NetworkConfiguration {
   /// The configuration with every default written out, in a fixed order: equal configurations give
   /// equal texts, and `init(parsing:)` reads it back.
   var canonicalText: String {
-    let parts = [
+    let layerTexts = layers.enumerated().map { index, layer in
+      layer.canonicalText(isFrozen: frozenLayers.contains(index))
+    }
+    var parts = [
       #""input":{"scale":\#(input.scale),"offset":\#(input.offset)}"#,
-      #""layers":[\#(layers.map(\.canonicalText).joined(separator: ","))]"#,
-      #""loss":"\#(loss.rawValue)""#,
+      #""layers":[\#(layerTexts.joined(separator: ","))]"#,
+      #""loss":\#(loss.canonicalText)"#,
       #""optimizer":\#(optimizer.canonicalText)"#,
+    ]
+    parts += rules.canonicalTexts
+    parts.append(#""schedule":\#(schedule.canonicalText)"#)
+    if let earlyStopping { parts.append(#""early_stopping":\#(earlyStopping.canonicalText)"#) }
+    parts += [
+      #""monitor_split":"\#(monitorSplit)""#,
       #""epochs":\#(epochs)"#,
       #""batch_size":\#(batchSize)"#,
       #""input_tensor":"\#(inputTensor)""#,
@@ -17,17 +26,6 @@ extension NetworkConfiguration {
       #""serving":{"max_batch_size":\#(maxBatchSize)}"#,
     ]
     return "{\(parts.joined(separator: ","))}"
-  }
-}
-
-extension NetworkConfiguration.OptimizerChoice {
-  fileprivate var canonicalText: String {
-    let common =
-      #""type":"\#(type.rawValue)","learning_rate":\#(learningRate),"weight_decay":\#(weightDecay)"#
-    return switch type {
-    case .sgd: #"{\#(common),"momentum":\#(momentum),"nesterov":\#(nesterov)}"#
-    case .adam, .adamW: #"{\#(common),"beta1":\#(beta1),"beta2":\#(beta2),"epsilon":\#(epsilon)}"#
-    }
   }
 }
 
@@ -46,8 +44,8 @@ extension NetworkConfiguration.Layer {
     }
   }
 
-  fileprivate var canonicalText: String {
-    let type = #""type":"\#(type.rawValue)""#
+  fileprivate func canonicalText(isFrozen: Bool) -> String {
+    let type = #""type":"\#(type.rawValue)""# + (isFrozen ? #","trainable":false"# : "")
     return switch self {
     case .conv2d(let filters, let kernel, let stride, let padding, let useBias, let activation):
       #"{\#(type),"filters":\#(filters),"kernel":\#(kernel),"stride":\#(stride),"#
@@ -64,6 +62,16 @@ extension NetworkConfiguration.Layer {
     case .batchNorm(let epsilon, let momentum):
       #"{\#(type),"epsilon":\#(epsilon),"momentum":\#(momentum)}"#
     case .activation(let activation): #"{\#(type),"activation":"\#(activation.rawValue)"}"#
+    }
+  }
+}
+
+extension NetworkConfiguration.LayerType {
+  /// Whether a layer of this type learns anything.
+  var hasParameters: Bool {
+    switch self {
+    case .conv2d, .dense, .batchNorm: true
+    case .maxPool2D, .averagePool2D, .flatten, .dropout, .activation: false
     }
   }
 }

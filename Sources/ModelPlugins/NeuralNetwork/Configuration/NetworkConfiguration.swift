@@ -8,8 +8,15 @@ import Runtime
 struct NetworkConfiguration: Sendable, Hashable {
   var input = Input()
   var layers: [Layer]
-  var loss = Loss.crossEntropy
+  /// Positions of layers whose parameters stay as they are: `"trainable": false`.
+  var frozenLayers: Set<Int> = []
+  var loss = LossChoice()
   var optimizer = OptimizerChoice()
+  var rules = GradientRules()
+  var schedule = ScheduleChoice()
+  var earlyStopping: EarlyStoppingChoice?
+  /// The split whose loss early stopping and a schedule look at; of `train`, the epoch's own mean.
+  var monitorSplit = "train"
   var epochs = 3
   var batchSize = 64
   var inputTensor = "images"
@@ -20,11 +27,6 @@ struct NetworkConfiguration: Sendable, Hashable {
   struct Input: Sendable, Hashable {
     var scale = 1.0
     var offset = 0.0
-  }
-
-  enum Loss: String, Sendable, Hashable, CaseIterable {
-    case crossEntropy = "cross_entropy"
-    case meanSquaredError = "mean_squared_error"
   }
 
   enum LayerType: String, Sendable, Hashable, CaseIterable {
@@ -50,41 +52,5 @@ struct NetworkConfiguration: Sendable, Hashable {
     case dropout(rate: Double)
     case batchNorm(epsilon: Double, momentum: Double)
     case activation(Activation)
-  }
-
-  enum OptimizerType: String, Sendable, Hashable, CaseIterable {
-    case sgd
-    case adam
-    case adamW = "adamw"
-  }
-
-  /// An optimizer with its settings; those that its type does not have stay at their defaults.
-  struct OptimizerChoice: Sendable, Hashable {
-    var type = OptimizerType.adam
-    var learningRate = 0.001
-    var momentum = 0.0
-    var nesterov = false
-    var beta1 = 0.9
-    var beta2 = 0.999
-    var epsilon = 1e-8
-    var weightDecay = 0.0
-
-    /// The optimizer of the runtime.
-    var optimizer: Optimizer {
-      switch type {
-      case .sgd:
-        .sgd(
-          learningRate: Float(learningRate), momentum: Float(momentum), nesterov: nesterov,
-          weightDecay: Float(weightDecay))
-      case .adam:
-        .adam(
-          learningRate: Float(learningRate), beta1: Float(beta1), beta2: Float(beta2),
-          epsilon: Float(epsilon), weightDecay: Float(weightDecay))
-      case .adamW:
-        .adamW(
-          learningRate: Float(learningRate), beta1: Float(beta1), beta2: Float(beta2),
-          epsilon: Float(epsilon), weightDecay: Float(weightDecay))
-      }
-    }
   }
 }

@@ -23,8 +23,37 @@ extension NetworkConfiguration {
         "layers": {
           "type": "array", "minItems": 1, "maxItems": 256, "items": {"$ref": "#/$defs/layer"}
         },
-        "loss": {"enum": ["cross_entropy", "mean_squared_error"], "default": "cross_entropy"},
+        "loss": {"$ref": "#/$defs/loss", "default": "cross_entropy"},
         "optimizer": {"$ref": "#/$defs/optimizer", "default": {"type": "adam"}},
+        "regularization": {
+          "type": "object", "additionalProperties": false, "default": {},
+          "description": "Adds l1 * sum |w| + l2 * sum w^2 over weights, not biases, to what is minimised.",
+          "properties": {
+            "l1": {"type": "number", "minimum": 0, "default": 0},
+            "l2": {"type": "number", "minimum": 0, "default": 0}
+          }
+        },
+        "gradient_clipping": {
+          "type": "object", "additionalProperties": false, "minProperties": 1, "maxProperties": 1,
+          "description": "norm scales all gradients together down to it; value bounds each element.",
+          "properties": {
+            "norm": {"$ref": "#/$defs/positive"}, "value": {"$ref": "#/$defs/positive"}
+          }
+        },
+        "schedule": {"$ref": "#/$defs/schedule", "default": {"type": "constant"}},
+        "early_stopping": {
+          "type": "object", "additionalProperties": false,
+          "description": "Ends the run when the loss of monitor_split has had no new best for patience epochs.",
+          "properties": {
+            "patience": {"type": "integer", "minimum": 1, "maximum": 100000, "default": 5},
+            "min_delta": {"type": "number", "minimum": 0, "default": 0},
+            "restore_best": {"type": "boolean", "default": true}
+          }
+        },
+        "monitor_split": {
+          "$ref": "#/$defs/name", "default": "train",
+          "description": "Whose loss early stopping and reduce_on_plateau look at after each epoch."
+        },
         "epochs": {"type": "integer", "minimum": 1, "maximum": 100000, "default": 3},
         "batch_size": {"type": "integer", "minimum": 1, "maximum": 65536, "default": 64},
         "input_tensor": {"$ref": "#/$defs/name", "default": "images"},
@@ -46,8 +75,20 @@ extension NetworkConfiguration {
           ],
           "default": "valid"
         },
-        "function": {"enum": ["relu", "sigmoid", "tanh"]},
-        "activation": {"enum": ["none", "relu", "sigmoid", "tanh"], "default": "none"},
+        "function": {
+          "enum": [
+            "relu", "sigmoid", "tanh", "leaky_relu", "elu", "gelu", "gelu_tanh", "silu", "softplus",
+            "relu6", "hard_sigmoid", "hard_swish", "hard_tanh"
+          ]
+        },
+        "activation": {
+          "anyOf": [{"const": "none"}, {"$ref": "#/$defs/function"}], "default": "none"
+        },
+        "factor": {"type": "number", "exclusiveMinimum": 0, "maximum": 1},
+        "trainable": {
+          "type": "boolean", "default": true,
+          "description": "false keeps the layer's parameters as they are."
+        },
         "rate": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
         "positive": {"type": "number", "exclusiveMinimum": 0},
         "layer": {
@@ -62,7 +103,8 @@ extension NetworkConfiguration {
                 "stride": {"$ref": "#/$defs/window", "default": 1},
                 "padding": {"$ref": "#/$defs/padding"},
                 "use_bias": {"type": "boolean", "default": true},
-                "activation": {"$ref": "#/$defs/activation"}
+                "activation": {"$ref": "#/$defs/activation"},
+                "trainable": {"$ref": "#/$defs/trainable"}
               }
             },
             {
@@ -84,7 +126,8 @@ extension NetworkConfiguration {
                 "type": {"const": "dense"},
                 "units": {"$ref": "#/$defs/width"},
                 "use_bias": {"type": "boolean", "default": true},
-                "activation": {"$ref": "#/$defs/activation"}
+                "activation": {"$ref": "#/$defs/activation"},
+                "trainable": {"$ref": "#/$defs/trainable"}
               }
             },
             {
@@ -99,7 +142,8 @@ extension NetworkConfiguration {
               "properties": {
                 "type": {"const": "batch_norm"},
                 "epsilon": {"$ref": "#/$defs/positive", "default": 1e-5},
-                "momentum": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.1}
+                "momentum": {"type": "number", "minimum": 0, "maximum": 1, "default": 0.1},
+                "trainable": {"$ref": "#/$defs/trainable"}
               }
             },
             {
@@ -116,15 +160,18 @@ extension NetworkConfiguration {
             {
               "type": "object", "additionalProperties": false,
               "properties": {
-                "type": {"enum": ["adam", "adamw"], "default": "adam"},
+                "type": {"enum": ["adam", "adamw", "lamb"], "default": "adam"},
                 "learning_rate": {"$ref": "#/$defs/positive", "default": 0.001},
                 "weight_decay": {
                   "type": "number", "minimum": 0,
-                  "description": "By default 0 for adam, 0.01 for adamw."
+                  "description": "By default 0 for adam, 0.01 for adamw and lamb."
                 },
                 "beta1": {"$ref": "#/$defs/rate", "default": 0.9},
                 "beta2": {"$ref": "#/$defs/rate", "default": 0.999},
-                "epsilon": {"$ref": "#/$defs/positive", "default": 1e-8}
+                "epsilon": {
+                  "$ref": "#/$defs/positive",
+                  "description": "By default 1e-8 for adam and adamw, 1e-6 for lamb."
+                }
               }
             },
             {
@@ -136,8 +183,134 @@ extension NetworkConfiguration {
                 "momentum": {"$ref": "#/$defs/rate", "default": 0},
                 "nesterov": {"type": "boolean", "default": false}
               }
+            },
+            {
+              "type": "object", "additionalProperties": false, "required": ["type"],
+              "properties": {
+                "type": {"const": "adagrad"},
+                "learning_rate": {"$ref": "#/$defs/positive", "default": 0.01},
+                "weight_decay": {"type": "number", "minimum": 0, "default": 0},
+                "epsilon": {"$ref": "#/$defs/positive", "default": 1e-10}
+              }
+            },
+            {
+              "type": "object", "additionalProperties": false, "required": ["type"],
+              "properties": {
+                "type": {"const": "rmsprop"},
+                "learning_rate": {"$ref": "#/$defs/positive", "default": 0.01},
+                "weight_decay": {"type": "number", "minimum": 0, "default": 0},
+                "decay": {"$ref": "#/$defs/rate", "default": 0.99},
+                "momentum": {"$ref": "#/$defs/rate", "default": 0},
+                "epsilon": {"$ref": "#/$defs/positive", "default": 1e-8}
+              }
             }
           ]
+        },
+        "loss": {
+          "oneOf": [
+            {
+              "enum": [
+                "cross_entropy", "binary_cross_entropy", "mean_squared_error",
+                "mean_absolute_error", "huber", "hinge", "kullback_leibler"
+              ]
+            },
+            {
+              "type": "object", "additionalProperties": false, "required": ["type"],
+              "properties": {
+                "type": {"const": "cross_entropy"},
+                "label_smoothing": {"$ref": "#/$defs/rate", "default": 0},
+                "class_weights": {
+                  "type": "array", "maxItems": 65536, "items": {"type": "number", "minimum": 0},
+                  "description": "One for each class; empty for ones.", "default": []
+                }
+              }
+            },
+            {
+              "type": "object", "additionalProperties": false, "required": ["type"],
+              "properties": {
+                "type": {"const": "binary_cross_entropy"},
+                "positive_weight": {"$ref": "#/$defs/positive", "default": 1}
+              }
+            },
+            {
+              "type": "object", "additionalProperties": false, "required": ["type"],
+              "properties": {
+                "type": {"const": "huber"}, "delta": {"$ref": "#/$defs/positive", "default": 1}
+              }
+            },
+            {
+              "type": "object", "additionalProperties": false, "required": ["type"],
+              "properties": {
+                "type": {
+                  "enum": [
+                    "mean_squared_error", "mean_absolute_error", "hinge", "kullback_leibler"
+                  ]
+                }
+              }
+            }
+          ]
+        },
+        "schedule": {
+          "type": "object",
+          "properties": {
+            "type": {
+              "enum": [
+                "constant", "step", "exponential", "cosine", "one_cycle", "reduce_on_plateau"
+              ],
+              "default": "constant"
+            },
+            "warmup_epochs": {
+              "type": "number", "minimum": 0, "maximum": 100000, "default": 0,
+              "description": "In which the rate rises in equal parts to where the rest begins."
+            }
+          },
+          "oneOf": [
+            {"properties": {"type": {"const": "constant"}}},
+            {
+              "properties": {
+                "type": {"const": "step"},
+                "epochs": {"type": "integer", "minimum": 1, "maximum": 100000},
+                "factor": {"$ref": "#/$defs/factor", "default": 0.1}
+              },
+              "required": ["type", "epochs"]
+            },
+            {
+              "properties": {
+                "type": {"const": "exponential"},
+                "factor": {"$ref": "#/$defs/factor", "default": 0.9}
+              },
+              "required": ["type"]
+            },
+            {
+              "properties": {
+                "type": {"const": "cosine"},
+                "minimum": {"type": "number", "minimum": 0, "default": 0}
+              },
+              "required": ["type"]
+            },
+            {
+              "properties": {
+                "type": {"const": "one_cycle"},
+                "rising_fraction": {
+                  "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1, "default": 0.3
+                },
+                "initial_divisor": {"type": "number", "minimum": 1, "default": 25},
+                "final_divisor": {"type": "number", "minimum": 1, "default": 10000}
+              },
+              "required": ["type"]
+            },
+            {
+              "properties": {
+                "type": {"const": "reduce_on_plateau"},
+                "factor": {"$ref": "#/$defs/factor", "default": 0.1},
+                "patience": {"type": "integer", "minimum": 0, "maximum": 100000, "default": 10},
+                "threshold": {"$ref": "#/$defs/rate", "default": 0.0001},
+                "minimum": {"type": "number", "minimum": 0, "default": 0}
+              },
+              "required": ["type"]
+            }
+          ],
+          "unevaluatedProperties": false
         }
       }
     }

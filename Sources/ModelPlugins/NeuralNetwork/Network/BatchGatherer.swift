@@ -13,10 +13,12 @@ final class BatchGatherer {
   private let inputBatch: UnsafeMutableRawBufferPointer
   private let labelBatch: UnsafeMutableRawBufferPointer
   private let view: DataSetView
+  private let isHinge: Bool
 
   /// Labels of a classifier are converted once; targets of a regression are read in place.
   private enum Labels {
     case classes([Int32])
+    case signs([Float], perSample: Int)
     case targets(UnsafeRawBufferPointer, byteCount: Int)
   }
 
@@ -40,18 +42,24 @@ final class BatchGatherer {
     }
     self.count = count
     self.view = view
+    isHinge = configuration.loss.type == .hinge
     self.batchSize = batchSize
     self.inputs = inputs
     inputByteCount = inputs.count / count
     let labelByteCount: Int
-    switch configuration.loss {
-    case .crossEntropy:
+    switch configuration.loss.labels {
+    case .classes:
       labels = .classes(
         try LabelReader.read(
           labelBytes, label.datatype, classes: network.classCount, name: labelName,
           field: "configuration.layers[\(configuration.layers.count - 1)].units"))
       labelByteCount = MemoryLayout<Int32>.size
-    case .meanSquaredError:
+    case .signs:
+      let signs = try SignReader.read(
+        labelBytes, label.datatype, for: configuration.loss.type, name: labelName)
+      labels = .signs(signs, perSample: signs.count / count)
+      labelByteCount = signs.count / count * MemoryLayout<Float>.size
+    case .targets:
       labelByteCount = labelBytes.count / count
       labels = .targets(labelBytes, byteCount: labelByteCount)
     }
@@ -75,27 +83,50 @@ final class BatchGatherer {
       case .classes(let classes):
         labelBatch.storeBytes(
           of: classes[sample], toByteOffset: row * MemoryLayout<Int32>.size, as: Int32.self)
+      case .signs(let signs, let perSample):
+        let start = sample * perSample
+        signs[start..<(start + perSample)].withUnsafeBytes {
+          UnsafeMutableRawBufferPointer(
+            rebasing: labelBatch[(row * $0.count)..<((row + 1) * $0.count)]
+          ).copyMemory(from: $0)
+        }
       case .targets(let bytes, let byteCount): copy(bytes, sample, byteCount, to: labelBatch, row)
       }
     }
     return [part(inputBatch, samples.count), part(labelBatch, samples.count)]
   }
 
-  /// How many rows of `scores` (rows, classes) have their largest value at the label of the batch
-  /// gathered last.
-  func correctCount(_ scores: UnsafeRawBufferPointer, rows: Int, classes: Int) -> Int {
+  /// How well the scores of the batch gathered last agree with its labels; nil for a regression.
+  ///
+  /// A row of class scores is right where its largest is the label's; a number for a decision, where it lies on
+  /// the label's side.
+  ///
+  /// - Parameter width: numbers of a row of scores.
+  func agreement(
+    _ scores: UnsafeRawBufferPointer, rows: Int, width: Int
+  ) -> (right: Int, decisions: Int)? {
     let scores = scores.assumingMemoryBound(to: Float.self)
-    let labels = labelBatch.assumingMemoryBound(to: Int32.self)
-    var correct = 0
-    for row in 0..<rows {
-      var best = 0
-      for index in 1..<classes
-      where scores[row * classes + index] > scores[row * classes + best] {
-        best = index
+    var right = 0
+    switch labels {
+    case .targets: return nil
+    case .classes:
+      let labels = labelBatch.assumingMemoryBound(to: Int32.self)
+      for row in 0..<rows {
+        var best = 0
+        for index in 1..<width where scores[row * width + index] > scores[row * width + best] {
+          best = index
+        }
+        if best == Int(labels[row]) { right += 1 }
       }
-      if best == Int(labels[row]) { correct += 1 }
+      return (right, rows)
+    case .signs:
+      let labels = labelBatch.assumingMemoryBound(to: Float.self)
+      let middle: Float = isHinge ? 0 : 0.5
+      for index in 0..<(rows * width) where (scores[index] > 0) == (labels[index] > middle) {
+        right += 1
+      }
+      return (right, rows * width)
     }
-    return correct
   }
 
   /// The first `rows` rows of a batch.

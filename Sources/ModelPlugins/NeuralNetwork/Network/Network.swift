@@ -51,30 +51,47 @@ struct Network {
     output = builder.value
     answerShape = builder.shape
     do throws(RuntimeError) {
-      switch (purpose, configuration.loss) {
-      case (.training, .crossEntropy):
-        let labels = try builder.graph.input(
-          configuration.labelTensor, .int32, shape: .scalar)
-        loss = try builder.graph.crossEntropy(output, labels: labels)
-        answer = output
-      case (.training, .meanSquaredError):
-        let targets = try builder.graph.input(
-          configuration.labelTensor, .fp32, shape: Shape(builder.shape))
-        loss = try builder.graph.meanSquaredError(output, targets: targets)
-        answer = output
-      case (.serving, .crossEntropy):
-        loss = nil
-        answer = try builder.graph.softmax(output)
-      case (.serving, .meanSquaredError):
-        loss = nil
-        answer = output
-      }
+      (loss, answer) =
+        switch purpose {
+        case .training:
+          (try Self.addLoss(configuration, to: &builder), output)
+        case .serving:
+          (nil, try Self.addAnswer(configuration.loss.answer, to: &builder))
+        }
     } catch {
       throw PluginError(error, field: "configuration.loss")
     }
     graph = builder.graph
     parameterCount = builder.parameterCount
     valueCount = builder.valueCount
+  }
+
+  /// The loss that the configuration names, against an input of labels.
+  private static func addLoss(
+    _ configuration: NetworkConfiguration, to builder: inout NetworkBuilder
+  ) throws(RuntimeError) -> Graph.Value {
+    let (choice, name) = (configuration.loss, configuration.labelTensor)
+    guard let loss = choice.elementLoss else {
+      let labels = try builder.graph.input(name, .int32, shape: .scalar)
+      return try builder.graph.crossEntropy(
+        builder.value, labels: labels, smoothing: Float(choice.labelSmoothing),
+        weights: choice.classWeights.map(Float.init))
+    }
+    let targets = try builder.graph.input(name, .fp32, shape: Shape(builder.shape))
+    let isOfLogarithms = choice.type == .kullbackLeibler
+    let predictions =
+      isOfLogarithms ? try builder.graph.logSoftmax(builder.value) : builder.value
+    return try builder.graph.loss(loss, predictions, targets: targets)
+  }
+
+  private static func addAnswer(
+    _ answer: LossChoice.Answer, to builder: inout NetworkBuilder
+  ) throws(RuntimeError) -> Graph.Value {
+    switch answer {
+    case .softmax: try builder.graph.softmax(builder.value)
+    case .sigmoid: try builder.graph.sigmoid(builder.value)
+    case .none: builder.value
+    }
   }
 
   /// Classes of a classifier.
@@ -84,22 +101,29 @@ struct Network {
   private static func check(
     _ configuration: NetworkConfiguration, output shape: [Int]
   ) throws(PluginError) {
-    guard configuration.loss == .crossEntropy else { return }
+    guard configuration.loss.answer != .none else { return }
     let last = configuration.layers.count - 1
     let path = "configuration.layers[\(last)]"
-    guard shape.count == 1, shape[0] >= 2 else {
+    let loss = configuration.loss.type.rawValue
+    if configuration.loss.answer == .softmax, !(shape.count == 1 && shape[0] >= 2) {
       throw PluginError(
         field: path,
         "expected the last layer to give one number for each of 2 or more classes, because loss is"
-          + " cross_entropy; came shape \(shape)")
+          + " \(loss); came shape \(shape)")
     }
     switch configuration.layers[last] {
     case .dense(_, _, .some(let activation)), .activation(let activation):
       throw PluginError(
         field: "\(path).activation",
-        "expected none on the last layer, because cross_entropy takes logits and serving applies"
-          + " softmax; came \"\(activation.rawValue)\"")
+        "expected none on the last layer, because \(loss) takes logits and serving applies"
+          + " \(configuration.loss.answer); came \"\(activation.rawValue)\"")
     default: break
+    }
+    let weights = configuration.loss.classWeights.count
+    guard weights == 0 || weights == shape[0] else {
+      throw PluginError(
+        field: "configuration.loss.class_weights",
+        "expected \(shape[0]) numbers, one for each class; came \(weights)")
     }
   }
 }

@@ -8,6 +8,9 @@ struct NetworkBuilder {
   /// The value that the next layer reads.
   private(set) var value: Graph.Value
   var graph = Graph()
+  private let frozenLayers: Set<Int>
+  /// Whether the layer that is being added learns.
+  private var isTrainable = true
 
   /// 2 GiB of weights: beyond, memory for gradients and moments is not to be had on one machine.
   static let maxParameterCount = 1 << 29
@@ -22,6 +25,7 @@ struct NetworkBuilder {
     _ configuration: NetworkConfiguration, sample: Network.SampleType
   ) throws(PluginError) {
     let field = "configuration.input_tensor"
+    frozenLayers = configuration.frozenLayers
     guard sample.datatype == .uint8 || sample.datatype == .fp32 else {
       throw PluginError(
         field: field, "expected a tensor of UINT8 or FP32, came \(sample.datatype.rawValue)")
@@ -55,6 +59,7 @@ struct NetworkBuilder {
     let path = "configuration.layers[\(index)]"
     try checkInput(of: layer, path: path)
     try countParameters(of: layer, path: path)
+    isTrainable = !frozenLayers.contains(index)
     do throws(RuntimeError) {
       value = try apply(layer, prefix: "layers.\(index).")
     } catch {
@@ -124,7 +129,7 @@ struct NetworkBuilder {
     case .conv2d(let filters, let kernel, let stride, let padding, let useBias, let activation):
       let weights = try graph.parameter(
         prefix + "weight", shape: Shape([kernel, kernel, channels, filters]),
-        .fanInUniform(fanIn: kernel * kernel * channels))
+        .fanInUniform(fanIn: kernel * kernel * channels), isTrainable: isTrainable)
       let bias = try bias(useBias, prefix, filters)
       let sum = try graph.conv2d(
         value, weights: weights, bias: bias, stride: stride, padding: padding)
@@ -132,7 +137,7 @@ struct NetworkBuilder {
     case .dense(let units, let useBias, let activation):
       let weights = try graph.parameter(
         prefix + "weight", shape: Shape([channels, units]),
-        .fanInUniform(fanIn: channels))
+        .fanInUniform(fanIn: channels), isTrainable: isTrainable)
       let bias = try bias(useBias, prefix, units)
       return try activate(try graph.dense(value, weights: weights, bias: bias), activation)
     case .maxPool2D(let size, let stride, let padding):
@@ -145,20 +150,25 @@ struct NetworkBuilder {
     case .batchNorm(let epsilon, let momentum):
       let channel = try Shape([channels])
       return try graph.batchNormalization(
-        value, scale: try graph.parameter(prefix + "scale", shape: channel, .ones),
-        offset: try graph.parameter(prefix + "offset", shape: channel, .zeros),
+        value,
+        scale: try graph.parameter(
+          prefix + "scale", shape: channel, .ones, isTrainable: isTrainable),
+        offset: try graph.parameter(
+          prefix + "offset", shape: channel, .zeros, isTrainable: isTrainable),
         runningMean: try graph.parameter(
           prefix + "running_mean", shape: channel, .zeros, isTrainable: false),
         runningVariance: try graph.parameter(
           prefix + "running_variance", shape: channel, .ones, isTrainable: false),
-        epsilon: Float(epsilon), momentum: Float(momentum))
+        epsilon: Float(epsilon), momentum: Float(momentum), isFrozen: !isTrainable)
     }
   }
 
   private mutating func bias(
     _ isUsed: Bool, _ prefix: String, _ count: Int
   ) throws(RuntimeError) -> Graph.Value? {
-    isUsed ? try graph.parameter(prefix + "bias", shape: Shape([count]), .zeros) : nil
+    guard isUsed else { return nil }
+    return try graph.parameter(
+      prefix + "bias", shape: Shape([count]), .zeros, isTrainable: isTrainable)
   }
 
   private mutating func activate(

@@ -6,7 +6,7 @@ struct TrainingData {
   let sample: Network.SampleType
   private let inputTensor: String
   private let labelTensor: String
-  private let loss: NetworkConfiguration.Loss
+  private let loss: LossChoice
   private let description: DataSetDescription
 
   /// Finds `train/` tensors, and checks `test/` tensors if there are any.
@@ -29,26 +29,40 @@ struct TrainingData {
     sample = Network.SampleType(
       datatype: inputs.datatype, shape: Array(inputs.shape.dropFirst()))
     try Self.checkLabels(labels, samples: count, configuration)
-    if description.tensors.contains(where: { $0.name.hasPrefix("test/") }) {
-      let (testInputs, testLabels) = try Self.tensors(of: "test", configuration, in: description)
-      guard testInputs.datatype == inputs.datatype,
-        testInputs.shape.dropFirst() == inputs.shape.dropFirst(),
-        testLabels.datatype == labels.datatype,
-        testLabels.shape.dropFirst() == labels.shape.dropFirst()
+    var others = Set(
+      ["test"].filter { split in
+        description.tensors.contains { $0.name.hasPrefix("\(split)/") }
+      })
+    if configuration.monitorSplit != "train" {
+      guard
+        description.tensors.contains(where: { $0.name.hasPrefix("\(configuration.monitorSplit)/") })
+      else {
+        throw PluginError(
+          field: "configuration.monitor_split",
+          "expected a split of the data set, came \(configuration.monitorSplit)")
+      }
+      others.insert(configuration.monitorSplit)
+    }
+    for split in others.sorted() {
+      let (otherInputs, otherLabels) = try Self.tensors(of: split, configuration, in: description)
+      guard otherInputs.datatype == inputs.datatype,
+        otherInputs.shape.dropFirst() == inputs.shape.dropFirst(),
+        otherLabels.datatype == labels.datatype,
+        otherLabels.shape.dropFirst() == labels.shape.dropFirst()
       else {
         throw PluginError(
           field: "configuration.input_tensor",
-          "expected the samples of test/ as those of train/, \(inputs.datatype.rawValue)"
-            + " \(inputs.shape.dropFirst()), came \(testInputs.datatype.rawValue)"
-            + " \(testInputs.shape.dropFirst())")
+          "expected the samples of \(split)/ as those of train/, \(inputs.datatype.rawValue)"
+            + " \(inputs.shape.dropFirst()), came \(otherInputs.datatype.rawValue)"
+            + " \(otherInputs.shape.dropFirst())")
       }
-      try Self.checkLabels(testLabels, samples: testInputs.shape[0], configuration)
+      try Self.checkLabels(otherLabels, samples: otherInputs.shape[0], configuration)
     }
   }
 
   /// The network's answer must be what the labels are like.
   func check(_ network: Network) throws(PluginError) {
-    guard loss == .meanSquaredError, let labels = description["train/\(labelTensor)"] else {
+    guard loss.labels != .classes, let labels = description["train/\(labelTensor)"] else {
       return
     }
     let target = Array(labels.shape.dropFirst())
@@ -94,21 +108,26 @@ struct TrainingData {
       throw PluginError(
         field: field, "expected \(samples) labels in \(labels.name), came shape \(labels.shape)")
     }
-    switch configuration.loss {
-    case .crossEntropy:
-      guard LabelReader.integerTypes.contains(labels.datatype),
-        Extents.product(labels.shape.dropFirst()) == 1
-      else {
+    let name = configuration.loss.type.rawValue
+    let isInteger = LabelReader.integerTypes.contains(labels.datatype)
+    switch configuration.loss.labels {
+    case .classes:
+      guard isInteger, Extents.product(labels.shape.dropFirst()) == 1 else {
         throw PluginError(
           field: field,
-          "cross_entropy expects one integer a sample in \(labels.name), came"
+          "\(name) expects one integer a sample in \(labels.name), came"
             + " \(labels.datatype.rawValue) \(labels.shape)")
       }
-    case .meanSquaredError:
-      guard labels.datatype == .fp32 else {
+    case .signs:
+      guard isInteger || labels.datatype == .fp32 else {
         throw PluginError(
           field: field,
-          "mean_squared_error expects FP32 in \(labels.name), came \(labels.datatype.rawValue)")
+          "\(name) expects FP32 or integers in \(labels.name), came \(labels.datatype.rawValue)")
+      }
+    case .targets:
+      guard labels.datatype == .fp32 else {
+        throw PluginError(
+          field: field, "\(name) expects FP32 in \(labels.name), came \(labels.datatype.rawValue)")
       }
     }
   }
