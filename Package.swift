@@ -109,6 +109,10 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["RPCTransport"], path: "Tests/TestSupport",
       swiftSettings: strict),
+    .executableTarget(
+      name: "interop-server",
+      dependencies: ["RPCServer", "RPCTransport", "TestSupport", protobuf, logging],
+      path: "Tests/InteropServer", swiftSettings: strict),
     .testTarget(name: "CKernelsTests", dependencies: ["CKernels"], swiftSettings: strict),
     .testTarget(
       name: "RuntimeTests", dependencies: ["Runtime", "CKernels"], swiftSettings: strict),
@@ -146,7 +150,8 @@ let package = Package(
       ],
       swiftSettings: strict),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["MassifClient", "TestSupport"], exclude: ["Python"],
+      name: "EndToEndTests", dependencies: ["MassifClient", "TestSupport"],
+      exclude: ["CPlusPlus", "Python", "Ruby"],
       swiftSettings: strict),
   ],
   cLanguageStandard: .c11

@@ -18,6 +18,8 @@ public struct CallContext: Sendable {
   public let requestID: String
   /// Who may do what.
   public let access: any AccessPolicy
+  /// What goes to the client beside the responses.
+  public let response = ResponseMetadata()
 
   /// Makes a context; tests of handlers need no server for it.
   public init(

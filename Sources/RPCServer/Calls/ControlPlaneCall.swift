@@ -12,6 +12,7 @@ final class ControlPlaneCall: Call, @unchecked Sendable {
   private var request: ReceivedMessage?
   private var task: Task<Void, Never>?
   private var writers: [CheckedContinuation<Void, any Error>] = []
+  private var response: ResponseMetadata?
   private var hasSentHeaders = false
   private var hasEnded = false
 
@@ -56,6 +57,7 @@ final class ControlPlaneCall: Call, @unchecked Sendable {
     let context = CallContext(
       principal: principal, method: method.name, access: access, metadata: metadata,
       deadline: deadline, requestID: requestID)
+    response = context.response
     let writer = ResponseWriter { [self] response in try await write(response) }
     task = Task { [self] in
       let outcome: Result<OutgoingMessage?, any Error>
@@ -83,7 +85,7 @@ final class ControlPlaneCall: Call, @unchecked Sendable {
   private func sendHeaders() {
     guard !hasSentHeaders else { return }
     hasSentHeaders = true
-    stream.sendHeaders(RequestID.metadata(requestID))
+    stream.sendHeaders(initialMetadata)
   }
 
   // MARK: The end
@@ -110,9 +112,17 @@ final class ControlPlaneCall: Call, @unchecked Sendable {
     endOnce()
   }
 
+  private var initialMetadata: Metadata {
+    var metadata = RequestID.metadata(requestID)
+    if let initial = response?.initial { metadata.append(contentsOf: initial) }
+    return metadata
+  }
+
+  /// Without headers before it, what would have been in them goes with the status.
   private func finish(_ status: Status) {
-    stream.finish(
-      status, trailers: hasSentHeaders ? Metadata() : RequestID.metadata(requestID))
+    var trailers = hasSentHeaders ? Metadata() : initialMetadata
+    if let trailing = response?.trailing { trailers.append(contentsOf: trailing) }
+    stream.finish(status, trailers: trailers)
   }
 
   /// Nobody waits for the handler any more: it is told so, and the call is over when it returns.

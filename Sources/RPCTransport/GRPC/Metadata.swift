@@ -80,6 +80,11 @@ public struct Metadata: Sendable, Hashable {
     entries.append(Entry(key: key, value: .binary(value)))
   }
 
+  /// Adds the entries of other metadata behind its own.
+  public mutating func append(contentsOf other: Metadata) {
+    entries += other.entries
+  }
+
   /// Removes every value under a name.
   public mutating func removeAll(_ key: String) {
     entries.removeAll { $0.key == key }

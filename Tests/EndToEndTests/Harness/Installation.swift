@@ -94,14 +94,8 @@ final class Installation {
   func python(_ script: String, _ arguments: [String], seconds: Double = 120) async throws
     -> ProgramResult
   {
-    guard let python = BuildProducts.python else {
-      throw HarnessError("MASSIF_TEST_PYTHON is not set; run the tests with `make test`")
-    }
-    return try await Program.run(
-      URL(filePath: python),
-      [
-        BuildProducts.root.appending(path: script).path,
-        "--server", address, "--certificates", certificates.path,
-      ] + arguments, seconds: seconds)
+    try await BuildProducts.runPython(
+      script, ["--server", address, "--certificates", certificates.path] + arguments,
+      seconds: seconds)
   }
 }

@@ -41,6 +41,17 @@ enum BuildProducts {
 
   /// The interpreter that has tritonclient; `scripts/test` makes it and says where it is.
   static var python: String? { ProcessInfo.processInfo.environment["MASSIF_TEST_PYTHON"] }
+
+  /// Runs a Python program of this repository with the foreign clients at hand.
+  static func runPython(
+    _ script: String, _ arguments: [String], python: String? = python, seconds: Double = 120
+  ) async throws -> ProgramResult {
+    guard let python else {
+      throw HarnessError("no Python environment is named; run the tests with `make test`")
+    }
+    return try await Program.run(
+      URL(filePath: python), [root.appending(path: script).path] + arguments, seconds: seconds)
+  }
 }
 
 /// A program that runs beside the test.
