@@ -42,6 +42,8 @@ final class CallSession: @unchecked Sendable {
   // SAFETY: of the loop alone.
   private var callCount: UInt64 = 0
   private var subscriptions: [UInt64: ControlPlaneCall] = [:]
+  // SAFETY: of the loop alone.
+  var memory: AnyObject?
   private var isDraining = false
 
   init(

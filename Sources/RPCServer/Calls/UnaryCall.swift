@@ -27,6 +27,14 @@ public class UnaryCall: Call, @unchecked Sendable {
     return request
   }
 
+  /// What the handlers of a connection's calls keep between them; one caller's, as a connection is.
+  ///
+  /// On the loop, so before ``UnaryDataPlaneHandler/handle(_:)`` returns.
+  public final var connectionMemory: AnyObject? {
+    get { session.memory }
+    set { session.memory = newValue }
+  }
+
   /// Whether nobody waits for the response any more: the client has cancelled or gone, or the
   /// deadline has passed.
   ///

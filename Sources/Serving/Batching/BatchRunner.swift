@@ -5,8 +5,9 @@ import Runtime
 
 /// Runs a batch: puts the requests' tensors together, calls the model, hands each request its rows.
 ///
-/// A batch of one request is lent in place. In a larger one every tensor is copied once, into the
-/// batch; answers are slices of the batch's outputs and share them.
+/// A request that runs alone is lent in place, and no memory is taken for it. In a larger batch
+/// every tensor is copied once, into the batch; answers are slices of the batch's outputs and share
+/// them.
 struct BatchRunner: Sendable {
   let pool: BufferPool
   let writer: InferResponseWriter
@@ -16,12 +17,64 @@ struct BatchRunner: Sendable {
     writer = InferResponseWriter(pool: pool)
   }
 
+  // MARK: One request
+
+  /// Runs one request by itself and answers it.
+  ///
+  /// The clock is read as seldom as the statistics allow: a read is a fortieth of a small request.
+  ///
+  /// - Parameters:
+  ///   - queued: how long the request has waited for this, in nanoseconds.
+  ///   - start: now, as the caller knows already.
+  ///   - isCancelled: asked by a long execution; nil for one that is too short to ask.
+  func run(
+    _ request: borrowing InferRequest, for call: some InferenceCall, on loaded: LoadedModel,
+    queued: UInt64, start: MonotonicTime, isCancelled: (@Sendable () -> Bool)?
+  ) {
+    let execution = loaded.takeExecution()
+    defer { loaded.giveBack(execution) }
+    let signature = loaded.signature
+    for index in request.inputs.indices {
+      execution.setInput(
+        index, request.inputs[index], datatype: signature.inputs[index].datatype)
+    }
+    do throws(PluginError) {
+      try execution.execute(
+        rows: signature.isBatched ? request.rows : 0, isCancelled: isCancelled)
+    } catch {
+      loaded.counters.recordFailure(
+        requests: 1, nanoseconds: queued &+ MonotonicTime.now.since(start))
+      return call.fail(ServingError(error))
+    }
+    let executed = MonotonicTime.now
+    call.succeed(
+      writer.write(
+        modelName: request.modelName, version: loaded.versionText, id: request.id,
+        signature: signature,
+        outputs: InferOutputs(of: execution, request.requestedOutputs, signature)))
+    let end = MonotonicTime.now
+    // Lending the inputs takes no time to speak of.
+    loaded.counters.record(
+      InferenceCounters.Batch(
+        requests: 1, rows: max(request.rows, 1), queue: queued,
+        total: queued &+ end.since(start), computeInfer: executed.since(start),
+        computeOutput: end.since(executed)))
+  }
+
+  // MARK: Several
+
   /// Runs `batch`, whose requests are of one model and fit each other, and answers all of them.
   ///
-  /// - Parameter start: now, as the caller knows already. The clock is read as seldom as the
-  ///   statistics allow: a read is a fortieth of a small request.
+  /// - Parameter start: now, as the caller knows already.
   func run(_ batch: [PendingInference], start: ContinuousClock.Instant) {
     guard let first = batch.first else { return }
+    let begin = MonotonicTime.now
+    guard batch.count > 1 else {
+      return run(
+        first.request, for: first.call, on: first.loaded,
+        queued: (start - first.arrival).nanoseconds, start: begin,
+        isCancelled: { first.call.isCancelled })
+    }
     let loaded = first.loaded
     let execution = loaded.takeExecution()
     defer { loaded.giveBack(execution) }
@@ -29,33 +82,29 @@ struct BatchRunner: Sendable {
     times.requests = batch.count
     times.rows = batch.reduce(0) { $0 + $1.rows }
     for (index, input) in loaded.signature.inputs.enumerated() {
-      guard let tensor = batch.count == 1 ? first.request.inputs[index] : join(batch, index)
-      else {
-        return fail(
-          batch, PluginError(.resourceExhausted, "no memory for a batch of tensors"), loaded)
+      guard let tensor = join(batch, index) else {
+        let error = PluginError(.resourceExhausted, "no memory for a batch of tensors")
+        return fail(batch, error, loaded, queued: 0, begin: begin)
       }
       execution.setInput(index, tensor, datatype: input.datatype)
     }
-    // A single request is lent, which takes no time to speak of.
-    let ready = batch.count == 1 ? start : ContinuousClock.now
+    let ready = MonotonicTime.now
+    for request in batch { times.queue &+= (start - request.arrival).nanoseconds }
     do throws(PluginError) {
       try execution.execute(
         rows: loaded.signature.isBatched ? times.rows : 0,
         isCancelled: { batch.allSatisfy { $0.call.isCancelled } })
     } catch {
-      fail(batch, error, loaded)
+      fail(batch, error, loaded, queued: times.queue, begin: begin)
       return
     }
-    let executed = ContinuousClock.now
+    let executed = MonotonicTime.now
     guard answer(batch, from: execution, loaded) else { return }
-    let end = ContinuousClock.now
-    times.computeInput = ready - start
-    times.computeInfer = executed - ready
-    times.computeOutput = end - executed
-    for request in batch {
-      times.queue += start - request.arrival
-      times.total += end - request.arrival
-    }
+    let end = MonotonicTime.now
+    times.computeInput = ready.since(begin)
+    times.computeInfer = executed.since(ready)
+    times.computeOutput = end.since(executed)
+    times.total = times.queue &+ end.since(begin) &* UInt64(batch.count)
     loaded.counters.record(times)
   }
 
@@ -78,40 +127,40 @@ struct BatchRunner: Sendable {
     var slicers = loaded.signature.outputs.indices.map { index in
       RowSlicer(execution.output(index), datatype: loaded.signature.outputs[index].datatype)
     }
-    let isWhole = batch.count == 1
     for (position, pending) in batch.enumerated() {
-      var outputs: [(index: Int, tensor: InferOutput)] = []
+      var outputs: [InferOutput] = []
       outputs.reserveCapacity(slicers.count)
       for index in slicers.indices {
-        guard let tensor = isWhole ? slicers[index].whole : slicers[index].next(pending.rows)
-        else {
-          fail(
-            Array(batch[position...]),
-            PluginError(.internal, "an output does not divide into the rows of the batch"), loaded)
+        guard let tensor = slicers[index].next(pending.rows) else {
+          let error = ServingError(
+            PluginError(.internal, "an output does not divide into the rows of the batch"))
+          loaded.counters.recordFailure(requests: batch.count - position, nanoseconds: 0)
+          for request in batch[position...] { request.call.fail(error) }
           return false
         }
-        outputs.append((index, tensor))
-      }
-      if let requested = pending.request.requestedOutputs {
-        outputs = requested.map { outputs[$0] }
+        outputs.append(tensor)
       }
       pending.call.succeed(
         writer.write(
           modelName: pending.request.modelName, version: loaded.versionText,
-          id: pending.request.id, signature: loaded.signature, outputs: outputs))
+          id: pending.request.id, signature: loaded.signature,
+          outputs: InferOutputs(outputs, pending.request.requestedOutputs)))
     }
     return true
   }
 
-  private func fail(_ batch: [PendingInference], _ error: PluginError, _ loaded: LoadedModel) {
+  private func fail(
+    _ batch: [PendingInference], _ error: PluginError, _ loaded: LoadedModel, queued: UInt64,
+    begin: MonotonicTime
+  ) {
     // What is wrong with the values of one request (an index out of range) is not the others' fault.
-    if error.code == .invalidArgument, batch.count > 1 {
+    if error.code == .invalidArgument {
       for request in batch { run([request], start: .now) }
       return
     }
-    let now = ContinuousClock.now
     loaded.counters.recordFailure(
-      requests: batch.count, total: batch.reduce(.zero) { $0 + (now - $1.arrival) })
+      requests: batch.count,
+      nanoseconds: queued &+ MonotonicTime.now.since(begin) &* UInt64(batch.count))
     let error = ServingError(error)
     for request in batch { request.call.fail(error) }
   }
@@ -119,7 +168,7 @@ struct BatchRunner: Sendable {
 
 /// Cuts an output of a batch into the rows of its requests.
 private struct RowSlicer {
-  let whole: InferOutput
+  private let whole: InferOutput
   private let rowByteCount: Int?
   private let elementsInRow: Int
   private var offset = 0

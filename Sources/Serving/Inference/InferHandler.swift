@@ -11,20 +11,44 @@ struct InferHandler: UnaryDataPlaneHandler {
   func handle(_ call: UnaryCall) {
     infer(
       call.message.buffer, for: call,
-      caller: Caller(principal: call.principal, access: call.access))
+      caller: Caller(principal: call.principal, access: call.access), recent: recent(of: call))
+  }
+
+  /// What the connection of a call remembers of its requests.
+  private func recent(of call: UnaryCall) -> RecentRequests {
+    if let recent = call.connectionMemory as? RecentRequests { return recent }
+    let recent = RecentRequests()
+    call.connectionMemory = recent
+    return recent
   }
 
   /// Takes a request; `call` is answered exactly once, now or later.
-  func infer(_ message: PooledBuffer, for call: some InferenceCall, caller: Caller) {
-    let arrival = ContinuousClock.now
+  ///
+  /// - Parameter recent: of the connection that the request came over, on its loop.
+  func infer(
+    _ message: PooledBuffer, for call: some InferenceCall, caller: @autoclosure () -> Caller,
+    recent: RecentRequests
+  ) {
+    let arrival = MonotonicTime.now
+    let generation = manager.generation
+    if let remembered = recent.recall(message, generation: generation),
+      let lease = remembered.gate.enter(), let version = lease.version
+    {
+      return version.infer(remembered.request, for: call, lease: lease, arrival: arrival)
+    }
     do throws(ServingError) {
+      let caller = caller()
       let (version, request) = try decoder.decode(
         message,
         resolve: { (name, version) throws(ServingError) in
           try manager.version(named: name, version: version, for: caller, .infer)
         },
         signature: \.loaded.signature)
-      try version.infer(request, for: call, arrival: arrival)
+      guard let lease = version.gate.enter() else {
+        throw ServingError.quiescing(version.model, version.version)
+      }
+      recent.remember(message, as: request, of: version, generation: generation)
+      version.infer(request, for: call, lease: lease, arrival: arrival)
     } catch {
       call.fail(error)
     }

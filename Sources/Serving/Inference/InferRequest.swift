@@ -24,6 +24,30 @@ struct InferTensor {
   }
 }
 
+/// The tensors of a request, in the model's order.
+///
+/// The first lies in place, because most models have one input, and no memory is taken for it.
+struct InferTensors {
+  let count: Int
+  private var first = InferTensor()
+  private var others: [InferTensor]
+
+  /// Tensors that are yet to be bound.
+  init(count: Int) {
+    self.count = count
+    others = count > 1 ? [InferTensor](repeating: InferTensor(), count: count - 1) : []
+  }
+
+  var indices: Range<Int> { 0..<count }
+
+  subscript(index: Int) -> InferTensor {
+    get { index == 0 ? first : others[index - 1] }
+    _modify {
+      if index == 0 { yield &first } else { yield &others[index - 1] }
+    }
+  }
+}
+
 /// A `ModelInferRequest` whose every tensor fits the model that it is for.
 struct InferRequest {
   /// The model as the caller wrote it, echoed in the answer.
@@ -31,7 +55,7 @@ struct InferRequest {
   /// Echoed in the answer.
   var id: String
   /// One for each of the model's inputs, in the model's order.
-  var inputs: [InferTensor]
+  var inputs: InferTensors
   /// Rows of the batch dimension; 0 when the model does not batch.
   var rows: Int
   /// The outputs to answer, by the model's order of them, in the caller's order; nil: all.

@@ -10,6 +10,40 @@ struct InferOutput {
   var owner: AnyObject?
 }
 
+/// The outputs of an answer, with the place of each in the signature, in the order of the answer.
+///
+/// The first lies in place, because most models have one output, and no memory is taken for it.
+struct InferOutputs {
+  let count: Int
+  private var first = InferOutput()
+  private var others: [InferOutput] = []
+  /// Places in the signature; nil: all, in its order.
+  private let requested: [Int]?
+
+  /// The outputs that a request asks for, of all that the model made.
+  init(_ outputs: [InferOutput], _ requested: [Int]?) {
+    self.requested = requested
+    count = requested?.count ?? outputs.count
+    for position in 0..<count { set(position, outputs[place(position)]) }
+  }
+
+  /// The outputs that a request asks for, of an execution that has ended without an error.
+  init(of execution: any InferenceExecution, _ requested: [Int]?, _ signature: ModelSignature) {
+    self.requested = requested
+    count = requested?.count ?? signature.outputs.count
+    for position in 0..<count { set(position, execution.output(place(position))) }
+  }
+
+  private mutating func set(_ position: Int, _ output: InferOutput) {
+    if position == 0 { first = output } else { others.append(output) }
+  }
+
+  /// Where the output stands in the signature.
+  func place(_ position: Int) -> Int { requested?[position] ?? position }
+
+  subscript(position: Int) -> InferOutput { position == 0 ? first : others[position - 1] }
+}
+
 /// Writes a `ModelInferResponse`: the head into one small buffer, the tensors as borrowed segments.
 struct InferResponseWriter {
   /// A tensor up to this size is copied behind the head: cheaper than a segment of its own, and it
@@ -30,18 +64,18 @@ struct InferResponseWriter {
 
   /// Encodes an answer.
   ///
-  /// - Parameters:
-  ///   - outputs: the tensors with the place of each in the signature, in the order of the answer.
   /// - Returns: a message that holds on to the owners of large tensors; `.unavailable` where there
   ///   is no memory for it.
   func write(
     modelName: String, version: String, id: String, signature: ModelSignature,
-    outputs: [(index: Int, tensor: InferOutput)]
+    outputs: borrowing InferOutputs
   ) -> OutgoingMessage {
     var small = 0
     var size = fieldSize(modelName.utf8.count) + fieldSize(version.utf8.count)
     size += fieldSize(id.utf8.count)
-    for (index, tensor) in outputs {
+    for position in 0..<outputs.count {
+      let tensor = outputs[position]
+      let index = outputs.place(position)
       size += 1 + lengthSize(tensorSize(tensor, signature.outputs[index]))
       size += 1 + WireWriter.size(ofVarint: UInt64(tensor.bytes.count))
       if isCopied(tensor) { small += tensor.bytes.count }
@@ -51,8 +85,9 @@ struct InferResponseWriter {
     cursor.put(Tag.modelName, modelName)
     cursor.put(Tag.modelVersion, version)
     cursor.put(Tag.id, id)
-    for (index, tensor) in outputs {
-      let output = signature.outputs[index]
+    for position in 0..<outputs.count {
+      let tensor = outputs[position]
+      let output = signature.outputs[outputs.place(position)]
       cursor.put(Tag.outputs)
       cursor.put(varint: UInt64(tensorSize(tensor, output)))
       output.encodedPrefix.withUnsafeBytes { cursor.put($0) }
@@ -68,7 +103,8 @@ struct InferResponseWriter {
     // there on, what lies between large tensors is a segment of the head's own memory.
     var message = OutgoingMessage(head: head)
     var started: Int?
-    for (_, tensor) in outputs {
+    for position in 0..<outputs.count {
+      let tensor = outputs[position]
       cursor.put(Tag.rawOutputContents)
       cursor.put(varint: UInt64(tensor.bytes.count))
       if isCopied(tensor) {

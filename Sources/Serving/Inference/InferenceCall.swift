@@ -55,7 +55,10 @@ extension PendingInference: Batchable {
   }
 
   /// Answers a request whose caller does not wait any more.
-  func drop(_ fate: BatchFate) {
+  func drop(_ fate: BatchFate) { Self.drop(call, fate, of: loaded) }
+
+  /// Answers a call whose caller does not wait any more.
+  static func drop(_ call: some InferenceCall, _ fate: BatchFate, of loaded: LoadedModel) {
     loaded.counters.recordDropped()
     switch fate {
     case .expired:

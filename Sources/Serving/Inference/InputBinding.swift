@@ -21,7 +21,7 @@ struct InputBinding: ~Copyable {
   func bind(modelName: String) throws(ServingError) -> InferRequest {
     let parameters = try requestParameters()
     var request = InferRequest(
-      modelName: modelName, id: String(field: head.pointee.id), inputs: [], rows: 0,
+      modelName: modelName, id: String(field: head.pointee.id), inputs: InferTensors(count: signature.inputs.count), rows: 0,
       requestedOutputs: try requestedOutputs(), queueTimeout: parameters)
     let count = head.pointee.n_inputs
     if scan.rawCount > 0, scan.rawCount != count {
@@ -29,7 +29,6 @@ struct InputBinding: ~Copyable {
         field: "raw_input_contents",
         "expected \(count) elements, one for each input, came \(scan.rawCount)")
     }
-    request.inputs = [InferTensor](repeating: InferTensor(), count: signature.inputs.count)
     var bound: UInt64 = 0
     for position in 0..<count {
       guard let input = head.pointee.inputs[position] else { continue }

@@ -22,10 +22,8 @@ protocol InferenceModel: AnyObject, Sendable {
 protocol InferenceExecution: AnyObject, Sendable {
   /// Lends an input: a tensor with the batch dimension, where the model has one.
   func setInput(_ index: Int, _ tensor: InferTensor, datatype: DataType)
-  /// Runs the model. `isCancelled` may be asked now and then, from any thread.
-  func execute(
-    rows: Int, isCancelled: @escaping @Sendable () -> Bool
-  ) throws(PluginError)
+  /// Runs the model. `isCancelled`, where there is one, may be asked now and then, from any thread.
+  func execute(rows: Int, isCancelled: (@Sendable () -> Bool)?) throws(PluginError)
   /// An output of the call that has ended without an error.
   func output(_ index: Int) -> InferOutput
   /// Lets go of inputs and outputs.
@@ -66,9 +64,7 @@ final class PluginInferenceModel: InferenceModel {
       }
     }
 
-    func execute(
-      rows: Int, isCancelled: @escaping @Sendable () -> Bool
-    ) throws(PluginError) {
+    func execute(rows: Int, isCancelled: (@Sendable () -> Bool)?) throws(PluginError) {
       execution.batchSize = rows
       execution.isCancelled = isCancelled
       try model.execute(execution)

@@ -51,6 +51,8 @@ public final class ModelManager: Sendable {
 
   let state = Mutex(State())
   let changes = ChangeBroadcast()
+  /// Counts the changes to what a name leads to.
+  private let generationCounter = Atomic<UInt64>(0)
   private let configuration: ServingConfiguration
   private let loader: any ModelLoader
   private let executors: ExecutorPool
@@ -64,6 +66,19 @@ public final class ModelManager: Sendable {
     self.loader = loader
     self.executors = executors
     runner = BatchRunner(pool: pool)
+  }
+
+  /// While it stays the same, a name and a version lead to the same served version. One atomic load.
+  var generation: UInt64 { generationCounter.load(ordering: .acquiring) }
+
+  /// Changes the entry of a model.
+  private func change<Result: Sendable>(
+    _ model: QualifiedName, _ body: (inout Entry) -> Result
+  ) -> Result {
+    state.withLock { state in
+      defer { generationCounter.wrappingAdd(1, ordering: .releasing) }
+      return state.withEntry(model, body)
+    }
   }
 
   /// Whether the server takes requests.
@@ -85,18 +100,16 @@ public final class ModelManager: Sendable {
 
   func loadVersion(_ record: ModelVersionRecord) async throws {
     while true {
-      let step = state.withLock { state -> LoadStep in
-        state.withEntry(record.model) { entry in
-          switch entry.versions[record.version] {
-          case .ready: return .done
-          case .loading(let task): return .join(task)
-          case .quiescing(let task): return .waitForUnload(task)
-          case .failed, nil:
-            // Its own task: a caller who goes does not leave the version half loaded.
-            let task = Task.detached { try self.performLoad(record) }
-            entry.versions[record.version] = .loading(task)
-            return .join(task)
-          }
+      let step = change(record.model) { entry -> LoadStep in
+        switch entry.versions[record.version] {
+        case .ready: return .done
+        case .loading(let task): return .join(task)
+        case .quiescing(let task): return .waitForUnload(task)
+        case .failed, nil:
+          // Its own task: a caller who goes does not leave the version half loaded.
+          let task = Task.detached { try self.performLoad(record) }
+          entry.versions[record.version] = .loading(task)
+          return .join(task)
         }
       }
       switch step {
@@ -122,9 +135,7 @@ public final class ModelManager: Sendable {
       outcome = .failed(error)
       failure = error
     }
-    state.withLock { state in
-      state.withEntry(record.model) { $0.versions[record.version] = outcome }
-    }
+    change(record.model) { $0.versions[record.version] = outcome }
     changes.send()
     if let failure { throw failure }
   }
@@ -137,26 +148,22 @@ public final class ModelManager: Sendable {
 
   func unloadVersion(of model: QualifiedName, _ version: Int64) async {
     while true {
-      let step = state.withLock { state -> UnloadStep in
-        state.withEntry(model) { entry in
-          switch entry.versions[version] {
-          case nil: return .done
-          case .failed:
-            entry.versions[version] = nil
-            return .done
-          case .loading(let task): return .waitForLoad(task)
-          case .quiescing(let task): return .join(task)
-          case .ready(let served):
-            let task = Task.detached {
-              await served.quiesce()
-              self.state.withLock { state in
-                state.withEntry(model) { $0.versions[version] = nil }
-              }
-              self.changes.send()
-            }
-            entry.versions[version] = .quiescing(task)
-            return .join(task)
+      let step = change(model) { entry -> UnloadStep in
+        switch entry.versions[version] {
+        case nil: return .done
+        case .failed:
+          entry.versions[version] = nil
+          return .done
+        case .loading(let task): return .waitForLoad(task)
+        case .quiescing(let task): return .join(task)
+        case .ready(let served):
+          let task = Task.detached {
+            await served.quiesce()
+            self.change(model) { $0.versions[version] = nil }
+            self.changes.send()
           }
+          entry.versions[version] = .quiescing(task)
+          return .join(task)
         }
       }
       switch step {
@@ -181,9 +188,7 @@ public final class ModelManager: Sendable {
   }
 
   func setAliases(_ aliases: [String: Int64], of model: QualifiedName) {
-    state.withLock { state in
-      state.withEntry(model) { $0.aliases = aliases }
-    }
+    change(model) { $0.aliases = aliases }
     changes.send()
   }
 }

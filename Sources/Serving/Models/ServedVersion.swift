@@ -27,24 +27,27 @@ final class ServedVersion: Sendable {
     batcher =
       model.executesInline
       ? nil : DynamicBatcher(policy: policy, executors: executors, runner: runner)
+    gate.guards(self)
   }
 
   /// Takes a request.
   ///
   /// A model that executes inline has answered when this returns.
   ///
-  /// - Throws: `.unavailable` when the version is being unloaded.
+  /// - Parameter arrival: when the request came.
   func infer(
-    _ request: InferRequest, for call: any InferenceCall, arrival: ContinuousClock.Instant
-  ) throws(ServingError) {
-    guard let lease = gate.enter() else { throw .quiescing(model, version) }
-    let pending = PendingInference(
-      call: call, request: request, lease: lease, loaded: loaded, arrival: arrival)
+    _ request: borrowing InferRequest, for call: some InferenceCall,
+    lease: consuming ModelLease, arrival: MonotonicTime
+  ) {
     if let batcher {
-      batcher.enqueue(pending)
+      batcher.enqueue(
+        PendingInference(
+          call: call, request: copy request, lease: lease, loaded: loaded, arrival: .now))
+    } else if call.isCancelled {
+      let isExpired = call.deadline.map { $0 <= .now } ?? false
+      PendingInference.drop(call, isExpired ? .expired : .cancelled, of: loaded)
     } else {
-      let fate = pending.fate(at: arrival)
-      if fate == .wanted { runner.run([pending], start: arrival) } else { pending.drop(fate) }
+      runner.run(request, for: call, on: loaded, queued: 0, start: arrival, isCancelled: nil)
     }
   }
 

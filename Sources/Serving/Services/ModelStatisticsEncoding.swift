@@ -39,7 +39,7 @@ extension WireWriter {
   private mutating func duration(_ field: Int, _ value: DurationCount) {
     message(field) {
       $0.unsigned(1, value.count)
-      $0.unsigned(2, value.duration.nanoseconds)
+      $0.unsigned(2, value.nanoseconds)
     }
   }
 }

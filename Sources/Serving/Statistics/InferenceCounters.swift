@@ -5,21 +5,11 @@ import Synchronization
 /// How often something happened and how long it took in all.
 struct DurationCount: Equatable, Sendable {
   var count: UInt64 = 0
-  /// Kept as it is measured: turning it into nanoseconds costs a 128-bit division.
-  var duration = Duration.zero
+  var nanoseconds: UInt64 = 0
 
-  mutating func add(_ more: Duration, count added: Int = 1) {
-    count += UInt64(added)
-    duration += more
-  }
-}
-
-extension Duration {
-  /// Whole nanoseconds, 0 for a negative duration.
-  var nanoseconds: UInt64 {
-    let (seconds, attoseconds) = components
-    guard seconds >= 0, attoseconds >= 0 else { return 0 }
-    return UInt64(seconds) &* 1_000_000_000 &+ UInt64(attoseconds) / 1_000_000_000
+  mutating func add(_ more: UInt64, count added: Int = 1) {
+    count &+= UInt64(added)
+    nanoseconds &+= more
   }
 }
 
@@ -46,8 +36,26 @@ struct InferenceStatistics: Equatable, Sendable {
   var computeOutput = DurationCount()
   /// Requests whose callers had gone before the model ran; Triton has no name for them here.
   var dropped: UInt64 = 0
-  /// By batch size.
-  var batches: [Int: Batch] = [:]
+  /// By batch size, where there was such a batch.
+  var batches: [Int: Batch] {
+    var batches = largeBatches
+    for (size, batch) in smallBatches.enumerated() where batch != Batch() { batches[size] = batch }
+    return batches
+  }
+
+  /// The place of a size is its index: no hashing for the sizes that are common.
+  private var smallBatches = [Batch](repeating: Batch(), count: smallBatchLimit)
+  private var largeBatches: [Int: Batch] = [:]
+  private static let smallBatchLimit = 129
+
+  /// Adds to what is known of batches of one size.
+  mutating func addBatch(of size: Int, _ add: (inout Batch) -> Void) {
+    if smallBatches.indices.contains(size) {
+      add(&smallBatches[size])
+    } else {
+      add(&largeBatches[size, default: Batch()])
+    }
+  }
 }
 
 /// Keeps the statistics of a model version.
@@ -56,17 +64,17 @@ struct InferenceStatistics: Equatable, Sendable {
 final class InferenceCounters: Sendable {
   private let statistics = Mutex(InferenceStatistics())
 
-  /// What a batch took.
+  /// What a batch took, in nanoseconds.
   struct Batch {
     var requests = 0
     var rows = 0
     /// Of all its requests together.
-    var queue = Duration.zero
+    var queue: UInt64 = 0
     /// From arrival to answer, of all its requests together.
-    var total = Duration.zero
-    var computeInput = Duration.zero
-    var computeInfer = Duration.zero
-    var computeOutput = Duration.zero
+    var total: UInt64 = 0
+    var computeInput: UInt64 = 0
+    var computeInfer: UInt64 = 0
+    var computeOutput: UInt64 = 0
   }
 
   var snapshot: InferenceStatistics { statistics.withLock { $0 } }
@@ -83,21 +91,20 @@ final class InferenceCounters: Sendable {
       statistics.success.add(batch.total, count: batch.requests)
       statistics.queue.add(batch.queue, count: batch.requests)
       // Each request of a batch is said to have taken what the batch took, as Triton has it.
-      for _ in 0..<batch.requests {
-        statistics.computeInput.add(batch.computeInput)
-        statistics.computeInfer.add(batch.computeInfer)
-        statistics.computeOutput.add(batch.computeOutput)
+      let requests = UInt64(batch.requests)
+      statistics.computeInput.add(batch.computeInput &* requests, count: batch.requests)
+      statistics.computeInfer.add(batch.computeInfer &* requests, count: batch.requests)
+      statistics.computeOutput.add(batch.computeOutput &* requests, count: batch.requests)
+      statistics.addBatch(of: batch.rows) { size in
+        size.computeInput.add(batch.computeInput)
+        size.computeInfer.add(batch.computeInfer)
+        size.computeOutput.add(batch.computeOutput)
       }
-      var size = statistics.batches[batch.rows] ?? InferenceStatistics.Batch()
-      size.computeInput.add(batch.computeInput)
-      size.computeInfer.add(batch.computeInfer)
-      size.computeOutput.add(batch.computeOutput)
-      statistics.batches[batch.rows] = size
     }
   }
 
-  func recordFailure(requests: Int, total: Duration) {
-    statistics.withLock { $0.fail.add(total, count: requests) }
+  func recordFailure(requests: Int, nanoseconds: UInt64) {
+    statistics.withLock { $0.fail.add(nanoseconds, count: requests) }
   }
 
   func recordDropped() {

@@ -30,6 +30,7 @@ final class StreamInference: StreamingCallReceiver {
   /// Where the search for one to use again begins: behind the last that was taken, as the oldest
   /// is the likeliest to be done.
   private var next = 0
+  private let recent = RecentRequests()
 
   /// - Parameter errorsEndTheCall: whether a failure ends the call with its status, instead of
   ///   being told in an answer of its own.
@@ -53,7 +54,7 @@ final class StreamInference: StreamingCallReceiver {
   func receive(_ message: PooledBuffer, of stream: any InferenceStream) {
     let request = takeRequest()
     request.begin(message, of: stream)
-    infer.infer(message, for: request, caller: caller)
+    infer.infer(message, for: request, caller: caller, recent: recent)
   }
 
   private func takeRequest() -> StreamedRequest {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 
 /// Why bytes are not the protobuf message that they should be.
 struct WireError: Error, Equatable {
@@ -165,5 +166,14 @@ struct WireReader {
 
   func error(_ reason: WireError.Reason) -> WireError {
     WireError(reason: reason, offset: position)
+  }
+}
+
+extension UnsafeRawBufferPointer {
+  /// Whether `bytes` stand at `offset`.
+  func hasBytes(_ bytes: UnsafeRawBufferPointer, at offset: Int) -> Bool {
+    guard offset >= 0, offset <= count, bytes.count <= count - offset else { return false }
+    guard let base = baseAddress, let other = bytes.baseAddress else { return bytes.isEmpty }
+    return memcmp(base + offset, other, bytes.count) == 0
   }
 }

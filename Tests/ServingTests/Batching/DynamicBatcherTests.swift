@@ -36,12 +36,14 @@ struct BatchingBench {
     tensor.extents[1] = 4
     tensor.bytes = buffer.bytes
     tensor.owner = buffer
+    var inputs = InferTensors(count: 1)
+    inputs[0] = tensor
     guard let lease = gate.enter() else { throw ServingError(.unavailable, "closed") }
     batcher.enqueue(
       PendingInference(
         call: call,
         request: InferRequest(
-          modelName: "m", id: "\(value)", inputs: [tensor], rows: rows,
+          modelName: "m", id: "\(value)", inputs: inputs, rows: rows,
           requestedOutputs: outputs, queueTimeout: queueTimeout),
         lease: lease, loaded: loaded, arrival: .now))
     return call
@@ -181,7 +183,7 @@ struct BatchingBench {
         PendingInference(
           call: call,
           request: InferRequest(
-            modelName: "m", id: "", inputs: [tensor], rows: texts.count / 2,
+            modelName: "m", id: "", inputs: inputs, rows: texts.count / 2,
             requestedOutputs: nil, queueTimeout: nil),
           lease: lease, loaded: bench.loaded, arrival: .now))
       return call

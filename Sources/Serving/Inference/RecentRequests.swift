@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+import RPCTransport
+import Runtime
+
+/// What the recent requests of a connection came to, because a client repeats itself: one request
+/// often differs from the one before in its id and in the bytes of its tensors alone.
+///
+/// Then scan, decoding, checks, permission and look-up come to what they came to before, with all
+/// ranges in the same places, and are replaced by a comparison. A request is remembered when one of
+/// the same length came just before it, so that requests that differ cost nothing but that look.
+///
+/// Of one connection and one caller, on the connection's loop.
+final class RecentRequests {
+  /// A request with its place, as it comes from memory or from the decoder.
+  struct Remembered {
+    let gate: InFlightGate
+    let request: InferRequest
+  }
+
+  private struct Slot {
+    /// Of the last message that fell into this slot, remembered or not.
+    var byteCount = 0
+    var entry: Entry?
+  }
+
+  private struct Entry {
+    /// The manager's, from before the version was looked up.
+    let generation: UInt64
+    let gate: InFlightGate
+    /// What lies between the tensors and the id, one behind the other.
+    let fixed: [UInt8]
+    let layout: Layout
+    /// Without tensors and id.
+    let request: InferRequest
+  }
+
+  /// Where the parts of a message lie.
+  private struct Layout {
+    var fixed: [WireRange] = []
+    var id: WireRange?
+    /// By the model's order of inputs, with the size of an element, to which it is aligned.
+    var tensors: [(range: WireRange, alignment: Int)] = []
+  }
+
+  /// Slots, by length: requests to different models rarely evict each other.
+  private static let slotCount = 8
+  /// What is longer beside its tensors is decoded anew.
+  private static let maxFixedByteCount = 1024
+
+  private var slots = [Slot](repeating: Slot(), count: slotCount)
+
+  /// The request that `message` is, if it is remembered and holds still.
+  ///
+  /// - Parameter generation: the manager's, now.
+  func recall(_ message: PooledBuffer, generation: UInt64) -> Remembered? {
+    let bytes = message.bytes
+    let slot = bytes.count % Self.slotCount
+    guard slots[slot].byteCount == bytes.count, let entry = slots[slot].entry else { return nil }
+    guard entry.generation == generation else {
+      slots[slot].entry = nil
+      return nil
+    }
+    var offset = 0
+    let isSame = entry.fixed.withUnsafeBytes { fixed in
+      for range in entry.layout.fixed {
+        guard
+          bytes.hasBytes(
+            UnsafeRawBufferPointer(rebasing: fixed[offset..<offset + range.count]),
+            at: range.offset)
+        else { return false }
+        offset += range.count
+      }
+      return true
+    }
+    guard isSame else { return nil }
+    var request = entry.request
+    if let id = entry.layout.id {
+      let text = UnsafeRawBufferPointer(rebasing: bytes[id.offset..<id.offset + id.count])
+      guard !text.contains(0), let text = String(validating: text, as: UTF8.self) else {
+        return nil
+      }
+      request.id = text
+    }
+    for (index, tensor) in entry.layout.tensors.enumerated() {
+      let range = tensor.range.offset..<tensor.range.offset + tensor.range.count
+      let part = UnsafeRawBufferPointer(rebasing: bytes[range])
+      // Where the bytes lie is the one thing that a new message may do otherwise.
+      guard UInt(bitPattern: part.baseAddress) % UInt(tensor.alignment) == 0 else { return nil }
+      request.inputs[index].bytes = part
+      request.inputs[index].owner = message
+    }
+    return Remembered(gate: entry.gate, request: request)
+  }
+
+  /// Remembers what `message` came to, if it is likely to come again.
+  func remember(
+    _ message: PooledBuffer, as request: InferRequest, of version: ServedVersion,
+    generation: UInt64
+  ) {
+    let bytes = message.bytes
+    let slot = bytes.count % Self.slotCount
+    guard slots[slot].byteCount == bytes.count else {
+      slots[slot] = Slot(byteCount: bytes.count)
+      return
+    }
+    guard let layout = Self.layout(of: message, request, version.loaded.signature) else { return }
+    var blank = request
+    blank.id = ""
+    for index in blank.inputs.indices {
+      blank.inputs[index].bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+      blank.inputs[index].owner = nil
+    }
+    slots[slot].entry = Entry(
+      generation: generation, gate: version.gate,
+      fixed: layout.fixed.flatMap { bytes[$0.offset..<$0.offset + $0.count] }, layout: layout,
+      request: blank)
+  }
+
+  /// Takes a message apart; nil for one whose checks depend on more than its fixed part.
+  private static func layout(
+    of message: PooledBuffer, _ request: InferRequest, _ signature: ModelSignature
+  ) -> Layout? {
+    var layout = Layout()
+    for index in request.inputs.indices {
+      let tensor = request.inputs[index]
+      // Decoded or moved tensors lie elsewhere; the elements of BYTES are counted each time.
+      guard tensor.owner === message, !tensor.bytes.isEmpty,
+        let alignment = signature.inputs[index].datatype.byteCount
+      else { return nil }
+      let offset = tensor.bytes.baseAddress.map { $0 - UnsafeRawPointer(message.base) } ?? 0
+      layout.tensors.append((WireRange(offset: offset, count: tensor.bytes.count), alignment))
+    }
+    guard let id = idRange(in: message.bytes) else { return nil }
+    layout.id = id.count > 0 ? id : nil
+    let apart = (layout.tensors.map(\.range) + (layout.id.map { [$0] } ?? []))
+      .sorted { $0.offset < $1.offset }
+    var position = 0
+    var fixedByteCount = 0
+    for range in apart + [WireRange(offset: message.count, count: 0)] {
+      if range.offset > position {
+        layout.fixed.append(WireRange(offset: position, count: range.offset - position))
+        fixedByteCount += range.offset - position
+      }
+      position = range.offset + range.count
+    }
+    return fixedByteCount <= maxFixedByteCount ? layout : nil
+  }
+
+  /// Where the text of the field `id` lies, empty where there is none; nil when it comes twice.
+  private static func idRange(in bytes: UnsafeRawBufferPointer) -> WireRange? {
+    var found: WireRange?
+    var reader = WireReader(bytes)
+    do throws(WireError) {
+      while !reader.isAtEnd {
+        let (field, wireType) = try reader.tag()
+        if field == 3, wireType == 2 {
+          let range = try reader.lengthDelimited()
+          guard found == nil else { return nil }
+          found = range
+        } else {
+          try reader.skip(wireType)
+        }
+      }
+    } catch {
+      return nil
+    }
+    return found ?? WireRange()
+  }
+}
