@@ -90,7 +90,10 @@ final class ServingBench: Sendable {
     builder.input()
     builder.raw(16)
     let call = TestCall()
-    handler.infer(PooledBuffer(copying: builder.writer.bytes), for: call, caller: try caller(team))
+    let caller = try caller(team)
+    handler.infer(
+      PooledBuffer(copying: builder.writer.bytes), for: call, caller: caller,
+      recent: RecentRequests(pool: BufferPool()))
     return call
   }
 

@@ -164,7 +164,7 @@ final class IdentityModel: InferenceModel {
       tensors[index] = tensor
     }
 
-    func execute(rows: Int, isCancelled: @escaping @Sendable () -> Bool) throws(PluginError) {
+    func execute(rows: Int, isCancelled: (@Sendable () -> Bool)?) throws(PluginError) {
       model.gate?.wait()
       model.batches.withLock { $0.append(rows) }
       if let bytes = tensors[0]?.bytes, let error = model.refusal?(bytes) { throw error }

@@ -34,6 +34,10 @@ final class StreamUnaryCall: UnaryCall, @unchecked Sendable {
     super.init(session, route, metadata: head.metadata, timeout: head.timeout)
   }
 
+  override func alignRequests(ofByteCount byteCount: Int, at offset: Int) {
+    stream.alignMessages(ofByteCount: byteCount, at: offset)
+  }
+
   override func completed(_ outcome: Result<OutgoingMessage, RPCError>) {
     self.outcome = outcome
     if let loop = session.loop, loop.isCurrent {

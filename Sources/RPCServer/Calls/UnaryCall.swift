@@ -35,6 +35,11 @@ public class UnaryCall: Call, @unchecked Sendable {
     set { session.memory = newValue }
   }
 
+  /// Says that the next requests of this length are best put so that the byte at `offset` is aligned.
+  ///
+  /// On the loop, so before ``UnaryDataPlaneHandler/handle(_:)`` returns. A hint.
+  public func alignRequests(ofByteCount byteCount: Int, at offset: Int) {}
+
   /// Whether nobody waits for the response any more: the client has cancelled or gone, or the
   /// deadline has passed.
   ///

@@ -7,14 +7,16 @@ internal import Glibc
 /// what makes it sendable.
 public final class PooledBuffer: @unchecked Sendable {
   /// The memory; valid as long as this object.
-  public let base: UnsafeMutableRawPointer
-  /// The bytes that the memory holds.
-  public let capacity: Int
+  public private(set) var base: UnsafeMutableRawPointer
+  /// The bytes that the memory holds from `base` on.
+  public private(set) var capacity: Int
   /// The bytes that are filled, from the beginning.
   public var count = 0 {
     didSet { precondition(count >= 0 && count <= capacity, "count outside of the capacity") }
   }
   private let pool: BufferPool?
+  /// Bytes of the memory before `base`.
+  private var padding = 0
   /// Where the capacity is counted until the memory is returned.
   private var budget: DecompressionBudget?
 
@@ -62,9 +64,22 @@ public final class PooledBuffer: @unchecked Sendable {
   /// Gives the capacity back to a budget, which has counted it, when the buffer goes.
   func isCounted(by budget: DecompressionBudget) { self.budget = budget }
 
+  /// Moves the beginning of an empty buffer, so that the byte at `offset` lies on a boundary of
+  /// `alignment` bytes; costs up to `alignment - 1` bytes of the capacity.
+  func align(byteAt offset: Int, to alignment: Int) {
+    precondition(count == 0 && alignment > 0 && alignment & (alignment - 1) == 0)
+    let address = Int(bitPattern: base) &+ offset
+    let padding = -address & (alignment - 1)
+    precondition(padding <= capacity, "the buffer is too small")
+    base += padding
+    capacity -= padding
+    self.padding += padding
+  }
+
   deinit {
     budget?.giveBack(capacity)
-    if let pool { pool.giveBack(base, capacity: capacity) } else { free(base) }
+    let memory = base - padding
+    if let pool { pool.giveBack(memory, capacity: capacity + padding) } else { free(memory) }
   }
 
   /// The filled bytes; valid as long as this object.

@@ -34,15 +34,17 @@ struct MessageDeframer {
 
   /// Takes bytes from the front of `bytes` up to the end of a message.
   ///
-  /// - Parameter admit: asked with the length of a message before memory is taken; false fails the
-  ///   stream.
+  /// - Parameters:
+  ///   - placement: where messages are put.
+  ///   - admit: asked with the length of a message before memory is taken; false fails the stream.
   mutating func next(
-    _ bytes: inout UnsafeRawBufferPointer, pool: BufferPool, admit: (Int) -> Bool
+    _ bytes: inout UnsafeRawBufferPointer, pool: BufferPool,
+    placement: MessagePlacement = MessagePlacement(), admit: (Int) -> Bool
   ) -> Step {
     guard let message else {
       guard takePrefix(&bytes) else { return .needsMore }
-      if let failure = begin(pool: pool, admit: admit) { return .failure(failure) }
-      return next(&bytes, pool: pool, admit: admit)
+      if let failure = begin(pool, placement, admit: admit) { return .failure(failure) }
+      return next(&bytes, pool: pool, placement: placement, admit: admit)
     }
     let wanted = length - message.count
     if bytes.count < wanted {
@@ -69,7 +71,9 @@ struct MessageDeframer {
   }
 
   /// Begins the message that the prefix announces.
-  private mutating func begin(pool: BufferPool, admit: (Int) -> Bool) -> Status? {
+  private mutating func begin(
+    _ pool: BufferPool, _ placement: MessagePlacement, admit: (Int) -> Bool
+  ) -> Status? {
     guard prefix.0 == 0 || (prefix.0 == 1 && encoding != .identity) else {
       // grpc/compression.md: the flag without a grpc-encoding is the sender's error.
       return prefix.0 == 1
@@ -88,7 +92,7 @@ struct MessageDeframer {
         .resourceExhausted, "too many bytes of messages are under way on this connection")
     }
     assemblingByteCount = length
-    guard let buffer = pool.bufferIfAvailable(capacity: length) else {
+    guard let buffer = placement.buffer(of: length, from: pool) else {
       return Status(.resourceExhausted, "no memory for a message of \(length) bytes")
     }
     message = buffer

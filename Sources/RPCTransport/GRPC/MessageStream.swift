@@ -39,6 +39,12 @@ public class MessageStream {
     set { inbound.deframer.maxMessageSize = newValue }
   }
 
+  /// Has the next messages of the connection that are `byteCount` bytes long put into memory so that
+  /// the byte at `offset` is aligned to 16 bytes, or to 64 in a large one; the last word counts.
+  public func alignMessages(ofByteCount byteCount: Int, at offset: Int) {
+    connection?.placement = MessagePlacement(byteCount: byteCount, offset: offset)
+  }
+
   /// Whether the stream is gone: finished on both sides, reset, or its connection lost.
   public var isClosed: Bool { connection == nil }
 
@@ -80,9 +86,9 @@ public class MessageStream {
   private func cut(_ data: UnsafeRawBufferPointer, _ connection: HTTP2Connection) {
     var rest = data
     while !inbound.isFinished {
-      let step = inbound.deframer.next(&rest, pool: connection.loop.buffers) { length in
-        connection.admit(length)
-      }
+      let step = inbound.deframer.next(
+        &rest, pool: connection.loop.buffers, placement: connection.placement
+      ) { length in connection.admit(length) }
       switch step {
       case .needsMore: return
       case .message(let buffer, let isCompressed):

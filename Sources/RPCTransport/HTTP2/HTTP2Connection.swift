@@ -32,6 +32,7 @@ final class HTTP2Connection {
   /// What decompressed messages may take.
   private(set) lazy var decompressionBudget = DecompressionBudget(
     limit: configuration.maxDecompressedByteCount)
+  var placement = MessagePlacement()
   /// The header list that is being received.
   let headers: ReceivedHeaders
   /// When it began; nil outside of one.

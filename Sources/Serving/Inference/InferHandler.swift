@@ -17,7 +17,7 @@ struct InferHandler: UnaryDataPlaneHandler {
   /// What the connection of a call remembers of its requests.
   private func recent(of call: UnaryCall) -> RecentRequests {
     if let recent = call.connectionMemory as? RecentRequests { return recent }
-    let recent = RecentRequests()
+    let recent = RecentRequests(pool: decoder.pool)
     call.connectionMemory = recent
     return recent
   }
@@ -47,7 +47,11 @@ struct InferHandler: UnaryDataPlaneHandler {
       guard let lease = version.gate.enter() else {
         throw ServingError.quiescing(version.model, version.version)
       }
-      recent.remember(message, as: request, of: version, generation: generation)
+      if let offset = recent.remember(
+        message, as: request, of: version, generation: generation)
+      {
+        call.alignRequests(ofByteCount: message.count, at: offset)
+      }
       version.infer(request, for: call, lease: lease, arrival: arrival)
     } catch {
       call.fail(error)

@@ -8,12 +8,34 @@ struct InferTensor {
   var rank = 0
   /// Dense, row-major, aligned to the element's size.
   var bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// Where `bytes` stand in the message, also when they were moved from there; nil for those that
+  /// were decoded.
+  var offset: Int?
   /// What keeps `bytes`: the message as received, or memory into which they were decoded.
   var owner: PooledBuffer?
 
   /// The extents, for as long as the call lasts.
   func withExtents<Result>(_ body: (UnsafeBufferPointer<Int64>) -> Result) -> Result {
     extents.span.withUnsafeBufferPointer { body(UnsafeBufferPointer(rebasing: $0[..<rank])) }
+  }
+
+  /// Leaves the bytes in the message, or copies them when an element would be misaligned there.
+  ///
+  /// - Throws: `.resourceExhausted` when there is no memory for the copy.
+  mutating func lend(
+    _ bytes: UnsafeRawBufferPointer, of message: PooledBuffer, elementSize: Int, pool: BufferPool
+  ) throws(ServingError) {
+    if UInt(bitPattern: bytes.baseAddress) % UInt(elementSize) == 0 {
+      self.bytes = bytes
+      owner = message
+      return
+    }
+    guard let copy = pool.bufferIfAvailable(capacity: bytes.count) else {
+      throw .noMemory(byteCount: bytes.count)
+    }
+    copy.append(bytes)
+    self.bytes = copy.bytes
+    owner = copy
   }
 
   /// Whether this tensor and another may be rows of one batch: all extents but the first agree.
@@ -27,9 +49,9 @@ struct InferTensor {
 /// The tensors of a request, in the model's order.
 ///
 /// The first lies in place, because most models have one input, and no memory is taken for it.
-struct InferTensors {
+struct InferTensors: RandomAccessCollection, MutableCollection {
   let count: Int
-  private var first = InferTensor()
+  private var lead = InferTensor()
   private var others: [InferTensor]
 
   /// Tensors that are yet to be bound.
@@ -38,12 +60,13 @@ struct InferTensors {
     others = count > 1 ? [InferTensor](repeating: InferTensor(), count: count - 1) : []
   }
 
-  var indices: Range<Int> { 0..<count }
+  var startIndex: Int { 0 }
+  var endIndex: Int { count }
 
   subscript(index: Int) -> InferTensor {
-    get { index == 0 ? first : others[index - 1] }
+    get { index == 0 ? lead : others[index - 1] }
     _modify {
-      if index == 0 { yield &first } else { yield &others[index - 1] }
+      if index == 0 { yield &lead } else { yield &others[index - 1] }
     }
   }
 }

@@ -9,6 +9,13 @@ protocol InferenceCall: AnyObject, Sendable {
   var deadline: ContinuousClock.Instant? { get }
   func succeed(_ message: OutgoingMessage)
   func fail(_ error: ServingError)
+  /// Says, on the loop, where the next requests of this length should lie aligned.
+  func alignRequests(ofByteCount byteCount: Int, at offset: Int)
+}
+
+extension InferenceCall {
+  /// Without a say in where messages lie.
+  func alignRequests(ofByteCount byteCount: Int, at offset: Int) {}
 }
 
 /// A checked request on its way through batching, with what it keeps alive: the message its tensors

@@ -21,7 +21,8 @@ struct InputBinding: ~Copyable {
   func bind(modelName: String) throws(ServingError) -> InferRequest {
     let parameters = try requestParameters()
     var request = InferRequest(
-      modelName: modelName, id: String(field: head.pointee.id), inputs: InferTensors(count: signature.inputs.count), rows: 0,
+      modelName: modelName, id: String(field: head.pointee.id),
+      inputs: InferTensors(count: signature.inputs.count), rows: 0,
       requestedOutputs: try requestedOutputs(), queueTimeout: parameters)
     let count = head.pointee.n_inputs
     if scan.rawCount > 0, scan.rawCount != count {
@@ -110,7 +111,8 @@ struct InputBinding: ~Copyable {
       } else {
         try checkElements(in: bytes, count: elements, at: position, of: expected)
       }
-      try lend(bytes, elementSize: datatype.byteCount ?? 1, as: &tensor)
+      tensor.offset = range.offset
+      try tensor.lend(bytes, of: message, elementSize: datatype.byteCount ?? 1, pool: pool)
     } else {
       try bindTyped(
         at: position, to: expected, elements: elements, as: &tensor)
@@ -185,23 +187,6 @@ struct InputBinding: ~Copyable {
     buffer.count = measure.byteCount
     tensor.bytes = buffer.bytes
     tensor.owner = buffer
-  }
-
-  /// Leaves the bytes in the message, or copies them when an element would be misaligned there.
-  private func lend(
-    _ bytes: UnsafeRawBufferPointer, elementSize: Int, as tensor: inout InferTensor
-  ) throws(ServingError) {
-    if UInt(bitPattern: bytes.baseAddress) % UInt(elementSize) == 0 {
-      tensor.bytes = bytes
-      tensor.owner = message
-      return
-    }
-    guard let copy = pool.bufferIfAvailable(capacity: bytes.count) else {
-      throw .noMemory(byteCount: bytes.count)
-    }
-    copy.append(bytes)
-    tensor.bytes = copy.bytes
-    tensor.owner = copy
   }
 
   private func checkElements(

@@ -38,8 +38,8 @@ final class RecentRequests {
   private struct Layout {
     var fixed: [WireRange] = []
     var id: WireRange?
-    /// By the model's order of inputs, with the size of an element, to which it is aligned.
-    var tensors: [(range: WireRange, alignment: Int)] = []
+    /// By the model's order of inputs, with the size of an element.
+    var tensors: [(range: WireRange, elementSize: Int)] = []
   }
 
   /// Slots, by length: requests to different models rarely evict each other.
@@ -48,6 +48,12 @@ final class RecentRequests {
   private static let maxFixedByteCount = 1024
 
   private var slots = [Slot](repeating: Slot(), count: slotCount)
+  /// Where misaligned tensors go.
+  private let pool: BufferPool
+
+  init(pool: BufferPool) {
+    self.pool = pool
+  }
 
   /// The request that `message` is, if it is remembered and holds still.
   ///
@@ -84,27 +90,34 @@ final class RecentRequests {
     for (index, tensor) in entry.layout.tensors.enumerated() {
       let range = tensor.range.offset..<tensor.range.offset + tensor.range.count
       let part = UnsafeRawBufferPointer(rebasing: bytes[range])
-      // Where the bytes lie is the one thing that a new message may do otherwise.
-      guard UInt(bitPattern: part.baseAddress) % UInt(tensor.alignment) == 0 else { return nil }
-      request.inputs[index].bytes = part
-      request.inputs[index].owner = message
+      // Where the bytes lie in memory is the one thing that a new message may do otherwise.
+      do throws(ServingError) {
+        try request.inputs[index].lend(
+          part, of: message, elementSize: tensor.elementSize, pool: pool)
+      } catch {
+        return nil
+      }
     }
     return Remembered(gate: entry.gate, request: request)
   }
 
   /// Remembers what `message` came to, if it is likely to come again.
+  ///
+  /// - Returns: where the next message like it should lie aligned; nil when that does not matter.
   func remember(
-    _ message: PooledBuffer, as request: InferRequest, of version: ServedVersion,
+    _ message: PooledBuffer, as request: borrowing InferRequest, of version: ServedVersion,
     generation: UInt64
-  ) {
+  ) -> Int? {
     let bytes = message.bytes
     let slot = bytes.count % Self.slotCount
     guard slots[slot].byteCount == bytes.count else {
       slots[slot] = Slot(byteCount: bytes.count)
-      return
+      return nil
     }
-    guard let layout = Self.layout(of: message, request, version.loaded.signature) else { return }
-    var blank = request
+    guard let layout = Self.layout(of: message, request, version.loaded.signature) else {
+      return nil
+    }
+    var blank = copy request
     blank.id = ""
     for index in blank.inputs.indices {
       blank.inputs[index].bytes = UnsafeRawBufferPointer(start: nil, count: 0)
@@ -114,21 +127,21 @@ final class RecentRequests {
       generation: generation, gate: version.gate,
       fixed: layout.fixed.flatMap { bytes[$0.offset..<$0.offset + $0.count] }, layout: layout,
       request: blank)
+    return layout.tensors.first?.range.offset
   }
 
   /// Takes a message apart; nil for one whose checks depend on more than its fixed part.
   private static func layout(
-    of message: PooledBuffer, _ request: InferRequest, _ signature: ModelSignature
+    of message: PooledBuffer, _ request: borrowing InferRequest, _ signature: ModelSignature
   ) -> Layout? {
     var layout = Layout()
     for index in request.inputs.indices {
       let tensor = request.inputs[index]
-      // Decoded or moved tensors lie elsewhere; the elements of BYTES are counted each time.
-      guard tensor.owner === message, !tensor.bytes.isEmpty,
-        let alignment = signature.inputs[index].datatype.byteCount
+      // Typed contents are decoded, and the elements of BYTES counted, each time.
+      guard let offset = tensor.offset,
+        let elementSize = signature.inputs[index].datatype.byteCount
       else { return nil }
-      let offset = tensor.bytes.baseAddress.map { $0 - UnsafeRawPointer(message.base) } ?? 0
-      layout.tensors.append((WireRange(offset: offset, count: tensor.bytes.count), alignment))
+      layout.tensors.append((WireRange(offset: offset, count: tensor.bytes.count), elementSize))
     }
     guard let id = idRange(in: message.bytes) else { return nil }
     layout.id = id.count > 0 ? id : nil

@@ -30,13 +30,14 @@ final class StreamInference: StreamingCallReceiver {
   /// Where the search for one to use again begins: behind the last that was taken, as the oldest
   /// is the likeliest to be done.
   private var next = 0
-  private let recent = RecentRequests()
+  private let recent: RecentRequests
 
   /// - Parameter errorsEndTheCall: whether a failure ends the call with its status, instead of
   ///   being told in an answer of its own.
   init(infer: InferHandler, pool: BufferPool, caller: Caller, errorsEndTheCall: Bool) {
     self.infer = infer
     writer = StreamResponseWriter(pool: pool)
+    recent = RecentRequests(pool: pool)
     self.caller = caller
     self.errorsEndTheCall = errorsEndTheCall
   }

@@ -178,6 +178,8 @@ struct BatchingBench {
       tensor.extents[1] = 2
       tensor.bytes = buffer.bytes
       tensor.owner = buffer
+      var inputs = InferTensors(count: 1)
+      inputs[0] = tensor
       guard let lease = bench.gate.enter() else { throw ServingError(.unavailable, "closed") }
       bench.batcher.enqueue(
         PendingInference(

@@ -26,7 +26,7 @@ import Testing
     let tensor = PooledBuffer(copying: try bytes(rawTensors["FP32"]))
     let message = InferResponseWriter(pool: BufferPool()).write(
       modelName: "identity", version: "3", id: "42", signature: signature,
-      outputs: [(0, output(tensor.bytes, [1, 4], owner: tensor))])
+      outputs: InferOutputs([output(tensor.bytes, [1, 4], owner: tensor)], nil))
     #expect(try message.array == bytes(responses["one"]))
   }
 
@@ -43,11 +43,11 @@ import Testing
     let scalar = PooledBuffer(copying: [0, 0, 0x80, 0x3f])
     let message = InferResponseWriter(pool: BufferPool()).write(
       modelName: "team/two", version: "300", id: "", signature: signature,
-      outputs: [
-        (1, output(first.bytes, [2500], owner: first)), (0, output(text.bytes, [2], owner: text)),
-        (2, output(second.bytes, [2200], owner: second)),
-        (3, output(scalar.bytes, [], owner: scalar)),
-      ])
+      outputs: InferOutputs(
+        [
+          output(text.bytes, [2], owner: text), output(first.bytes, [2500], owner: first),
+          output(second.bytes, [2200], owner: second), output(scalar.bytes, [], owner: scalar),
+        ], [1, 0, 2, 3]))
     #expect(try message.array == bytes(responses["two"]))
     let lent = message.segments.filter { $0.owner === first || $0.owner === second }
     #expect(lent.map(\.bytes.baseAddress) == [first.bytes.baseAddress, second.bytes.baseAddress])
@@ -61,7 +61,7 @@ import Testing
     let tensor = PooledBuffer(copying: [UInt8](repeating: 7, count: 2500))
     let message = InferResponseWriter(pool: BufferPool()).write(
       modelName: "m", version: "1", id: "", signature: signature,
-      outputs: [(0, output(tensor.bytes, [2500], owner: nil))])
+      outputs: InferOutputs([output(tensor.bytes, [2500], owner: nil)], nil))
     #expect(message.segments.isEmpty)
     #expect(Answer(message.array)?.outputs.first?.bytes == [UInt8](repeating: 7, count: 2500))
   }
@@ -79,7 +79,8 @@ import Testing
         let tensor = PooledBuffer(copying: [UInt8](repeating: 5, count: size))
         let message = InferResponseWriter(pool: BufferPool()).write(
           modelName: "m", version: "1", id: "x", signature: signature,
-          outputs: (0..<count).map { ($0, output(tensor.bytes, shape, owner: tensor)) })
+          outputs: InferOutputs(
+            (0..<count).map { _ in output(tensor.bytes, shape, owner: tensor) }, nil))
         let answer = try #require(Answer(message.array))
         #expect(answer.outputs.map(\.name) == (0..<count).map { "O\($0)" })
         #expect(answer.outputs.allSatisfy { $0.shape == shape && $0.bytes.count == size })

@@ -108,12 +108,13 @@ import Testing
     builder.input(input.name, input.datatype.rawValue, extents)
     builder.raw(Int(extents.reduce(1, *)) * (input.datatype.byteCount ?? 1))
     let call = TestCall()
+    let caller = try ServingBench.caller("vision")
     InferHandler(
       manager: serving.models,
       decoder: InferRequestDecoder(limits: InferLimits(), pool: BufferPool())
     ).infer(
-      PooledBuffer(copying: builder.writer.bytes), for: call,
-      caller: try ServingBench.caller("vision"))
+      PooledBuffer(copying: builder.writer.bytes), for: call, caller: caller,
+      recent: RecentRequests(pool: BufferPool()))
     let answer = try #require(call.answer)
     #expect(answer.outputs.first?.shape == extents)
     #expect(answer.modelVersion == "\(record.version)")
