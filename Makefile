@@ -2,7 +2,7 @@
 # Every target installs what it needs and is safe to run again. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo test check format protos bench-rpc bench-train bench-kernels goldens clean
+.PHONY: help bootstrap build demo test check format protos bench-rpc bench-train bench-kernels bench-families goldens clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ bench-train: ## training images/s beside PyTorch
 bench-kernels: ## GFLOP/s of the kernels beside the machine's limit
 	@scripts/bootstrap build
 	@Benchmarks/kernels/run
+
+bench-families: ## fit times of the model families beside scikit-learn and other peers
+	@scripts/bootstrap build demo
+	@Benchmarks/families/run
 
 clean: ## remove what building and the demo made
 	rm -rf .build .build-protoc-gen-swift .venv certs/dev

@@ -94,6 +94,9 @@ let package = Package(
       name: "bench-train", dependencies: ["Runtime"], path: "Benchmarks/train/Sources",
       swiftSettings: strict),
     .executableTarget(
+      name: "bench-families", dependencies: ["ModelPlugins", "Runtime"],
+      path: "Benchmarks/families/Sources", swiftSettings: strict),
+    .executableTarget(
       name: "ClientExample", dependencies: ["MassifClient"], path: "Examples/Clients/swift",
       swiftSettings: strict),
 

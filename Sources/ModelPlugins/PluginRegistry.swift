@@ -54,9 +54,15 @@ public final class PluginRegistry: Sendable {
   /// - Throws: `.alreadyExists` when called twice, `.failedPrecondition` when `MASSIF_FORCE_ISA`
   ///   names an instruction set that this machine does not have.
   public func registerBuiltIns() throws(PluginError) {
+    let isa = try Self.instructionSet()
     try register(
-      NeuralNetworkPlugin.make(
-        workers: workers, instructionSet: Self.instructionSet(), limits: limits))
+      FamilyPlugin<LinearRegressionFamily>.make(
+        workers: workers, instructionSet: isa, limits: limits))
+    try register(
+      FamilyPlugin<LogisticRegressionFamily>.make(
+        workers: workers, instructionSet: isa, limits: limits))
+    try register(
+      NeuralNetworkPlugin.make(workers: workers, instructionSet: isa, limits: limits))
   }
 
   /// Loads a plugin and registers it under the name that it gives.

@@ -211,6 +211,23 @@ typedef struct mk_kernels {
   void (*gemm)(
       const mk_gemm *g, size_t m0, size_t m1, size_t n0, size_t n1, float *_Nullable scratch);
 
+  // ---- Gram matrix, double precision ----------------------------------------------------------
+
+  /// Columns of a panel of `gram`: results have whole panels.
+  size_t gram_panel_width;
+  /// Packs rows of x (rows, columns), row stride `x_stride`, as (x - shift[column]) * weights[row]
+  /// (NULL: 0 and 1) into panels of doubles, `packed_rows` rows apart; `packed` points at the first
+  /// of these rows in the first panel. Columns beyond the last are filled up with zeros.
+  void (*gram_pack)(
+      double *packed, size_t packed_rows, const float *x, size_t x_stride,
+      const double *_Nullable shift, const double *_Nullable weights, size_t rows, size_t columns);
+  /// Adds X^T X of the packed rows to the rows of one panel of `out`, for its columns from the
+  /// panel's own on: the upper triangle, panel by panel. `out` is (columns, columns) with both rounded
+  /// up to whole panels. Sums over rows in their order.
+  void (*gram)(
+      double *out, size_t out_stride, const double *packed, size_t packed_rows, size_t rows,
+      size_t columns, size_t panel);
+
   // ---- convolution ----------------------------------------------------------------------------
   // Weights are (KH, KW, C, O) row-major; no im2col: one strided micro-kernel reads the images in
   // place.

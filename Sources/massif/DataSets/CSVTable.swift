@@ -150,11 +150,3 @@ struct SplitMix64: RandomNumberGenerator {
     return z ^ (z >> 31)
   }
 }
-
-extension String {
-  /// The text without spaces and tabs around it.
-  fileprivate var trimmingSpaces: String {
-    let trimmed = drop { $0 == " " || $0 == "\t" }
-    return String(trimmed.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
-  }
-}

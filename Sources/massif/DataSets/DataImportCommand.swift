@@ -14,12 +14,20 @@ struct DataImportCommand: AsyncParsableCommand {
       whole numbers. Files may be compressed with gzip. A data set never changes: importing the \
       same bytes again does nothing, other bytes need another name.
 
+      A table's columns become tensors by their names: integers, numbers (a missing value is NaN) \
+      or categories with their dictionary, as their values tell or --column says. With --label, \
+      they become one matrix `features` and one tensor `labels` instead, as a network takes them.
+
       Examples:
         massif data import fashion-mnist \\
           --idx train/images=train-images-idx3-ubyte.gz \\
           --idx train/labels=train-labels-idx1-ubyte.gz \\
           --idx test/images=t10k-images-idx3-ubyte.gz \\
           --idx test/labels=t10k-labels-idx1-ubyte.gz
+        massif data import diamonds --csv diamonds.csv
+        massif data import adult --csv train.csv --test-csv test.csv \\
+          --column education-num=number --column id=skip
+        massif data import baskets --arff supermarket.arff --test-fraction 0
         massif data import iris --csv iris.csv --label species
         massif data import digits --npy train/images=x.npy \\
           --npy train/labels=y.npy
@@ -38,10 +46,24 @@ struct DataImportCommand: AsyncParsableCommand {
     help: ArgumentHelp("A NumPy array file.", valueName: "split/role=file"))
   var npy: [NamedFile] = []
 
-  @Option(help: ArgumentHelp("A table with a header; needs --label.", valueName: "file"))
+  @Option(help: ArgumentHelp("A table with a header.", valueName: "file"))
   var csv: String?
 
-  @Option(help: ArgumentHelp("The column of the table to predict.", valueName: "column"))
+  @Option(help: ArgumentHelp("The rows to hold out, in a table of their own.", valueName: "file"))
+  var testCsv: String?
+
+  @Option(help: ArgumentHelp("A table in Weka's format.", valueName: "file"))
+  var arff: String?
+
+  @Option(
+    parsing: .singleValue,
+    help: ArgumentHelp(
+      "What a column is: number, integer, categorical or skip.", valueName: "name=type"))
+  var column: [ColumnOverride] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "The column to predict; makes one matrix of all others.", valueName: "column"))
   var label: String?
 
   @Option(help: ArgumentHelp("The part of the table's rows to hold out.", valueName: "fraction"))
@@ -58,8 +80,14 @@ struct DataImportCommand: AsyncParsableCommand {
   @OptionGroup var client: ClientOptions
 
   func validate() throws {
-    guard csv == nil || label != nil else {
-      throw ValidationError("--csv needs --label COLUMN: the column to predict")
+    guard csv == nil || arff == nil else {
+      throw ValidationError("expected one table, --csv or --arff, came both")
+    }
+    guard testCsv == nil || (csv != nil && label == nil) else {
+      throw ValidationError("--test-csv is of use beside --csv, and without --label")
+    }
+    guard column.isEmpty || ((csv != nil || arff != nil) && label == nil) else {
+      throw ValidationError("--column is of use with --csv or --arff, and without --label")
     }
     guard csv != nil || label == nil else {
       throw ValidationError("--label is of use with --csv only")
@@ -96,8 +124,21 @@ struct DataImportCommand: AsyncParsableCommand {
       let table = try CSVTable.read(csv, label: label, testFraction: testFraction, seed: seed)
       tensors += table.tensors
       metadata.merge(table.metadata) { given, _ in given }
+    } else if let text = try readTable() {
+      var test: TextColumns?
+      if let testCsv { test = try TextColumns.csv(testCsv) }
+      let table = try NamedColumns(
+        text, test: test, overrides: column, testFraction: testFraction, seed: seed)
+      tensors += table.tensors
+      metadata.merge(table.metadata) { given, _ in given }
     }
     return tensors
+  }
+
+  private func readTable() throws(CommandError) -> TextColumns? {
+    if let csv { return try TextColumns.csv(csv) }
+    if let arff { return try TextColumns.arff(arff) }
+    return nil
   }
 
   private func upload(_ path: String, _ client: MassifClient) async throws -> DataSet {
@@ -125,6 +166,16 @@ struct NamedFile: ExpressibleByArgument, Equatable {
     guard parts.count == 2, parts.allSatisfy({ !$0.isEmpty }), !path.isEmpty else { return nil }
     self.name = String(name)
     self.path = String(path)
+  }
+}
+
+extension ColumnOverride: ExpressibleByArgument {
+  init?(argument: String) {
+    guard let equals = argument.lastIndex(of: "="), equals > argument.startIndex,
+      let type = ColumnType(rawValue: String(argument[argument.index(after: equals)...]))
+    else { return nil }
+    name = String(argument[..<equals])
+    self.type = type
   }
 }
 

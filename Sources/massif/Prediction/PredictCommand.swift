@@ -11,12 +11,16 @@ struct PredictCommand: AsyncParsableCommand {
       --expect, the answers are compared with labels: it prints the accuracy and the requests per \
       second instead of every answer.
 
+      A model over a table takes the rows of a CSV file, its inputs by the names of the columns; \
+      --expect-column names the one to compare the answers with.
+
       Examples:
         massif predict fashion --images t10k-images-idx3-ubyte.gz --limit 5
         massif predict fashion@2 --images t10k-images-idx3-ubyte.gz \\
           --expect t10k-labels-idx1-ubyte.gz
         massif predict fashion --batch 64 --output json \\
           --images fashion.safetensors#test/images
+        massif predict diamond-price --csv new.csv --expect-column price
       """)
 
   @Argument(help: "[TEAM/]MODEL[@VERSION]")
@@ -25,7 +29,13 @@ struct PredictCommand: AsyncParsableCommand {
   @Option(
     name: [.customLong("images"), .customLong("input")],
     help: ArgumentHelp("The samples.", valueName: "file"))
-  var images: String
+  var images: String?
+
+  @Option(help: ArgumentHelp("The rows of a table with a header.", valueName: "file"))
+  var csv: String?
+
+  @Option(help: ArgumentHelp("The column to compare the answers with.", valueName: "column"))
+  var expectColumn: String?
 
   @Option(help: ArgumentHelp("The labels to compare the answers with.", valueName: "file"))
   var expect: String?
@@ -45,6 +55,12 @@ struct PredictCommand: AsyncParsableCommand {
   @OptionGroup var client: ClientOptions
 
   func validate() throws {
+    guard (images == nil) != (csv == nil) else {
+      throw ValidationError("expected --images FILE or --csv FILE")
+    }
+    guard expectColumn == nil || csv != nil else {
+      throw ValidationError("--expect-column is of use with --csv; with --images, use --expect")
+    }
     for (flag, value) in [
       ("--limit", limit ?? 1), ("--batch", batch), ("--concurrency", concurrency), ("--top", top),
     ] where value < 1 {
@@ -53,6 +69,62 @@ struct PredictCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    if let csv {
+      try await predictRows(of: try TextColumns.csv(csv))
+    } else if let images {
+      try await predictSamples(of: images)
+    }
+  }
+
+  private func predictRows(of table: TextColumns) async throws {
+    let names = try NamedColumns.names(table)
+    let expected = try expectColumn.map { name throws(CommandError) in
+      guard
+        let column = names.firstIndex(of: name)
+          ?? table.columns.firstIndex(where: { $0.name == name })
+      else {
+        throw CommandError(
+          table.path, field: "header", expected: "a column \"\(name)\"",
+          came: table.columns.prefix(20).map(\.name).joined(separator: ", "))
+      }
+      return table.columns[column].texts.map(\.trimmingSpaces)
+    }
+    try await client.withClient { client, output in
+      let metadata = try await client.modelMetadata(model.name, version: model.version)
+      let requests = try TableRequests(
+        table, for: metadata, expected: expectColumn, limit: limit)
+      var answers = TableAnswers()
+      for start in stride(from: 0, to: requests.count, by: batch) {
+        let rows = start..<min(start + batch, requests.count)
+        try answers.append(
+          try await client.infer(
+            model.name, version: model.version, inputs: try requests.tensors(rows)),
+          rows: rows.count)
+      }
+      let score = try expected.map { expected throws(CommandError) in
+        try TableScore(answers, expected: Array(expected.prefix(requests.count)))
+      }
+      show(answers, score, of: metadata.name, output)
+    }
+  }
+
+  private func show(
+    _ answers: TableAnswers, _ score: TableScore?, of model: String, _ output: OutputFormat
+  ) {
+    var document: [(key: String, value: JSONValue)] = [
+      (key: "model", value: .string(model)), (key: "version", value: .string(answers.version)),
+    ]
+    document += answers.outputs.map { (key: $0.name, value: .array($0.values.map { .array($0) })) }
+    document += score?.json ?? []
+    output.show(.object(document)) {
+      if let score { return ["model      \(model)@\(answers.version)"] + score.lines }
+      return (answers.principal?.values ?? []).enumerated().map { row, values in
+        "\(row): " + values.map(\.text).joined(separator: ", ")
+      }
+    }
+  }
+
+  private func predictSamples(of images: String) async throws {
     let tensor = try SampleFile.read(images, as: "images")
     let labels = try expect.map { try Labels(SampleFile.read($0, as: "labels"), path: $0) }
     try await client.withClient { client, output in
