@@ -68,7 +68,9 @@ public final class ModelManager: Sendable {
     runner = BatchRunner(pool: pool)
   }
 
-  /// While it stays the same, a name and a version lead to the same served version. One atomic load.
+  /// While it stays the same, a name and a version lead to the same served version.
+  ///
+  /// One atomic load.
   var generation: UInt64 { generationCounter.load(ordering: .acquiring) }
 
   /// Changes the entry of a model.
