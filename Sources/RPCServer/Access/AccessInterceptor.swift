@@ -2,15 +2,23 @@
 internal import RPCTransport
 
 /// Refuses calls whose caller may not call the method, by the policy.
-struct AccessInterceptor: CallInterceptor {
+///
+/// A policy is a function of its arguments, so what a connection's caller was allowed once need not be
+/// asked again for the next call of the same method.
+final class AccessInterceptor: CallInterceptor {
   let policy: any AccessPolicy
 
+  init(policy: any AccessPolicy) {
+    self.policy = policy
+  }
+
   func begin(_ call: Call) throws(RPCError) {
+    guard call.session.allowedRoute !== call.route else { return }
     let method = call.method
     let decision = policy.authorize(
       call.principal, method: method.name, requires: method.permission)
     switch decision {
-    case .allow: return
+    case .allow: call.session.allowedRoute = call.route
     case .deny:
       throw RPCError(
         .permissionDenied,

@@ -5,20 +5,21 @@ public import RPCTransport
 /// One call from its headers to its status: what all kinds of calls have in common, and what
 /// interceptors see of it.
 public class Call: @unchecked Sendable {
-  // SAFETY: constants are read by any thread, variables by the connection's loop alone.
+  // SAFETY: what is set when a call begins is read by any thread while it lasts, the rest by the
+  // connection's loop alone.
   let session: CallSession
-  let route: Route
-  let number: UInt64
+  @exclusivity(unchecked) private(set) final var route: Route
+  private(set) final var number: UInt64
   /// The custom headers of the call.
-  public final let metadata: Metadata
+  @exclusivity(unchecked) public private(set) final var metadata: Metadata
   /// When the headers came; nil for a call of the data plane without a deadline, to which reading
   /// a clock would be an expense.
-  public final let start: ContinuousClock.Instant?
+  public private(set) final var start: ContinuousClock.Instant?
   /// When the client stops waiting; nil where it did not say.
-  public final let deadline: ContinuousClock.Instant?
+  public private(set) final var deadline: ContinuousClock.Instant?
 
   /// What the client was told, or would have been had it not gone; nil while that is open.
-  private(set) final var status: Status?
+  @exclusivity(unchecked) private(set) final var status: Status?
   private final var deadlineTimer: LoopTimer?
   /// How many interceptors have begun the call; they are to end it.
   private final var begun = 0
@@ -28,8 +29,22 @@ public class Call: @unchecked Sendable {
     self.route = route
     self.metadata = metadata
     number = session.nextCallNumber()
-    let start = timeout != nil || route.method.kind != .dataPlane ? ContinuousClock.now : nil
-    self.start = start
+    setTimes(timeout)
+  }
+
+  /// Makes a call that is over stand for another of its session.
+  ///
+  /// - Precondition: nobody else holds it.
+  final func reopen(_ route: Route, metadata: Metadata, timeout: Duration?) {
+    self.route = route
+    self.metadata = metadata
+    number = session.nextCallNumber()
+    status = nil
+    setTimes(timeout)
+  }
+
+  private final func setTimes(_ timeout: Duration?) {
+    start = timeout != nil || route.method.kind != .dataPlane ? ContinuousClock.now : nil
     deadline = start.flatMap { start in timeout.map { start + $0 } }
   }
 

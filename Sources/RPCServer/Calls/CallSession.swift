@@ -40,10 +40,12 @@ final class CallSession: @unchecked Sendable {
   let loop: EventLoop?
   private let serial: UInt64
   // SAFETY: of the loop alone.
-  private var callCount: UInt64 = 0
+  @exclusivity(unchecked) private var callCount: UInt64 = 0
   private var subscriptions: [UInt64: ControlPlaneCall] = [:]
-  // SAFETY: of the loop alone.
-  var memory: AnyObject?
+  /// What the handlers keep between calls.
+  @exclusivity(unchecked) var memory: AnyObject?
+  /// The route that the caller was allowed last.
+  @exclusivity(unchecked) var allowedRoute: Route?
   private var isDraining = false
 
   init(

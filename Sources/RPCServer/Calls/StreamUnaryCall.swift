@@ -19,10 +19,11 @@ final class StreamUnaryCall: UnaryCall, @unchecked Sendable {
   /// SAFETY: of the queue alone.
   var next: UnsafeMutableRawPointer?
   // SAFETY: written by the completing thread before the queue hands the call to the loop.
-  private var outcome: Result<OutgoingMessage, RPCError>?
+  @exclusivity(unchecked) private var outcome: Result<OutgoingMessage, RPCError>?
   // SAFETY: of the loop alone.
-  private let stream: ServerStream
-  private let handler: any UnaryDataPlaneHandler
+  /// Nil when the call is over.
+  @exclusivity(unchecked) private var stream: ServerStream?
+  @exclusivity(unchecked) private var handler: any UnaryDataPlaneHandler
   private var phase = Phase.receiving
 
   init(
@@ -34,8 +35,41 @@ final class StreamUnaryCall: UnaryCall, @unchecked Sendable {
     super.init(session, route, metadata: head.metadata, timeout: head.timeout)
   }
 
+  /// The call of a stream that begins: the one that the stream's last call has left, if it has and
+  /// nobody holds that any more, or a new one.
+  static func opened(
+    _ session: CallSession, _ route: Route, _ handler: any UnaryDataPlaneHandler,
+    _ stream: ServerStream, _ head: borrowing RequestHead
+  ) -> StreamUnaryCall {
+    var left = stream.leftover
+    stream.leftover = nil
+    guard left != nil, isKnownUniquelyReferenced(&left), let call = left as? StreamUnaryCall,
+      call.session === session
+    else { return StreamUnaryCall(session, route, handler, stream, head) }
+    if call.request != nil { session.loop?.recycle(&call.request) }
+    call.stream = stream
+    call.handler = handler
+    call.phase = .receiving
+    call.reopenUnary(route, metadata: head.metadata, timeout: head.timeout)
+    return call
+  }
+
+  /// The call is over: the stream may have it for its next one.
+  private func leave() {
+    // Whoever completes a call may still read a small request, which is used again with the object.
+    if request?.buffer.isSmall == false { request = nil }
+    guard let stream else { return }
+    self.stream = nil
+    stream.leftover = self
+  }
+
   override func alignRequests(ofByteCount byteCount: Int, at offset: Int) {
-    stream.alignMessages(ofByteCount: byteCount, at: offset)
+    stream?.alignMessages(ofByteCount: byteCount, at: offset)
+  }
+
+  override func responseBuffer(capacity: Int) -> PooledBuffer? {
+    guard let loop = session.loop, loop.isCurrent else { return nil }
+    return loop.smallBuffer(capacity: capacity)
   }
 
   override func completed(_ outcome: Result<OutgoingMessage, RPCError>) {
@@ -55,15 +89,16 @@ final class StreamUnaryCall: UnaryCall, @unchecked Sendable {
     case .success(let response):
       if settle(.ok) {
         if let id = RequestID.accepted(in: metadata) {
-          stream.sendHeaders(RequestID.metadata(id))
+          stream?.sendHeaders(RequestID.metadata(id))
         }
-        stream.send(response)
-        stream.finish(.ok)
+        stream?.send(response)
+        stream?.finish(.ok)
       }
     case .failure(let error): refuse(error)
     }
     phase = .ended
     end()
+    leave()
   }
 
   private func refuse(_ error: RPCError) {
@@ -71,7 +106,7 @@ final class StreamUnaryCall: UnaryCall, @unchecked Sendable {
     let status = status(for: error)
     settle(status)
     let id = RequestID.accepted(in: metadata)
-    stream.finish(status, trailers: id.map(RequestID.metadata) ?? Metadata())
+    stream?.finish(status, trailers: id.map(RequestID.metadata) ?? Metadata())
   }
 
   override func deadlinePassed() {
@@ -84,8 +119,8 @@ final class StreamUnaryCall: UnaryCall, @unchecked Sendable {
   private func endUnlessHandling() {
     guard phase == .receiving else { return }
     phase = .ended
-    request = nil
     end()
+    leave()
   }
 }
 

@@ -18,8 +18,8 @@ public protocol UnaryDataPlaneHandler: Sendable {
 public class UnaryCall: Call, @unchecked Sendable {
   private final let isAbandoned = Atomic(false)
   private final let isCompleted = Atomic(false)
-  // SAFETY: written by the loop before the handler sees the call, and constant from then on.
-  final var request: ReceivedMessage?
+  // SAFETY: written by the loop before the handler sees the call and when the call is over.
+  @exclusivity(unchecked) final var request: ReceivedMessage?
 
   /// The request.
   public final var message: ReceivedMessage {
@@ -34,6 +34,10 @@ public class UnaryCall: Call, @unchecked Sendable {
     get { session.memory }
     set { session.memory = newValue }
   }
+
+  /// Memory for the head of a small response that the call's loop uses again and again; nil away from
+  /// the loop, and for more than 1 KB.
+  public func responseBuffer(capacity: Int) -> PooledBuffer? { nil }
 
   /// Says that the next requests of this length are best put so that the byte at `offset` is aligned.
   ///
@@ -69,6 +73,13 @@ public class UnaryCall: Call, @unchecked Sendable {
     let isFirst = !isCompleted.exchange(true, ordering: .relaxed)
     assert(isFirst, "\(method.name): a call is completed once")
     if isFirst { completed(outcome) }
+  }
+
+  /// Makes a call that is over stand for another; see ``Call/reopen(_:metadata:timeout:)``.
+  final func reopenUnary(_ route: Route, metadata: Metadata, timeout: Duration?) {
+    isAbandoned.store(false, ordering: .relaxed)
+    isCompleted.store(false, ordering: .relaxed)
+    reopen(route, metadata: metadata, timeout: timeout)
   }
 
   /// Marks the call as one that nobody waits for.

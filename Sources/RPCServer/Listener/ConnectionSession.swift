@@ -91,7 +91,7 @@ extension ConnectionSession: ServerConnectionDelegate {
       if let limit = route.method.maxMessageSize { stream.maxMessageSize = limit }
       switch route.handler {
       case .dataPlane(let handler):
-        let call = StreamUnaryCall(session, route, handler, stream, head)
+        let call = StreamUnaryCall.opened(session, route, handler, stream, head)
         try call.begin()
         return call
       case .dataPlaneStream(let handler):

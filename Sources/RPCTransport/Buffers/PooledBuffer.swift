@@ -6,17 +6,22 @@ internal import Glibc
 /// One owner fills it; from then on it is shared and only read. That order, and not a lock, is
 /// what makes it sendable.
 public final class PooledBuffer: @unchecked Sendable {
+  // One owner at a time writes, and no access runs code of others: without the dynamic checks,
+  // which show in profiles of small calls.
+
   /// The memory; valid as long as this object.
-  public private(set) var base: UnsafeMutableRawPointer
+  @exclusivity(unchecked) public private(set) var base: UnsafeMutableRawPointer
   /// The bytes that the memory holds from `base` on.
-  public private(set) var capacity: Int
+  @exclusivity(unchecked) public private(set) var capacity: Int
   /// The bytes that are filled, from the beginning.
-  public var count = 0 {
+  @exclusivity(unchecked) public var count = 0 {
     didSet { precondition(count >= 0 && count <= capacity, "count outside of the capacity") }
   }
   private let pool: BufferPool?
+  /// Whether this is one of a loop's ``SmallBuffers``.
+  public let isSmall: Bool
   /// Bytes of the memory before `base`.
-  private var padding = 0
+  @exclusivity(unchecked) private var padding = 0
   /// Where the capacity is counted until the memory is returned.
   private var budget: DecompressionBudget?
 
@@ -24,6 +29,7 @@ public final class PooledBuffer: @unchecked Sendable {
     base = memory
     self.capacity = capacity
     self.pool = pool
+    isSmall = false
   }
 
   /// Makes an empty buffer outside of any pool.
@@ -44,10 +50,25 @@ public final class PooledBuffer: @unchecked Sendable {
     self.init(memory: memory, capacity: capacity)
   }
 
-  private init(memory: UnsafeMutableRawPointer, capacity: Int) {
+  private init(memory: UnsafeMutableRawPointer, capacity: Int, isSmall: Bool = false) {
     base = memory
     self.capacity = max(capacity, 16)
     pool = nil
+    self.isSmall = isSmall
+  }
+
+  /// Makes one of a loop's ``SmallBuffers``; nil where there is no memory.
+  convenience init?(small capacity: Int) {
+    guard let memory = malloc(capacity) else { return nil }
+    self.init(memory: memory, capacity: capacity, isSmall: true)
+  }
+
+  /// Makes a buffer that nobody holds as it was when it was made.
+  func empty() {
+    base -= padding
+    capacity += padding
+    padding = 0
+    count = 0
   }
 
   /// Makes a buffer outside of any pool that holds a copy of `bytes`.

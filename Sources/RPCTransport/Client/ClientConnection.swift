@@ -178,6 +178,8 @@ extension ClientConnection: HTTP2ConnectionOwner {
     drain()
   }
 
+  func streamRetired(_ stream: MessageStream) {}
+
   func streamClosed() {
     openCallCount.subtract(1, ordering: .relaxed)
     closeIfIdle()

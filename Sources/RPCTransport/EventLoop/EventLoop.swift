@@ -31,6 +31,10 @@ public final class EventLoop: @unchecked Sendable {
 
   /// Memory for the messages of this loop's connections.
   public let buffers: BufferPool
+  /// For the small ones; of the loop's thread alone.
+  let smallBuffers = SmallBuffers()
+  /// For the HTTP/2 sessions of this loop; of its thread alone.
+  let frameMemory = FrameMemory()
   private let epoll: Int32
   private let wakeDescriptor: Int32
   private let inbox = Mutex(Inbox())

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Where the messages of a connection are put, so that a tensor inside of one lies aligned and need
-/// not be moved.
+/// Where the messages of a connection are put: small ones into buffers that are used again, and all
+/// so that a tensor inside of one lies aligned and need not be moved.
 ///
 /// A client repeats itself: where the tensor of one message was, it is in the next of that length.
 struct MessagePlacement {
-  /// The length of the messages that this is about; no other is placed.
+  /// For small messages; nil: none are kept.
+  var smallBuffers: SmallBuffers?
+  /// The length of the messages that are aligned.
   var byteCount = -1
   /// The byte that is put on a boundary.
   var offset = 0
@@ -18,10 +20,11 @@ struct MessagePlacement {
 
   /// An empty buffer for a message of `length` bytes; nil where there is no memory for it.
   func buffer(of length: Int, from pool: BufferPool) -> PooledBuffer? {
-    guard length == byteCount else { return pool.bufferIfAvailable(capacity: length) }
+    let isAligned = length == byteCount
     let alignment = length < Self.largeByteCount ? Self.smallAlignment : Self.largeAlignment
-    let buffer = pool.bufferIfAvailable(capacity: length + alignment - 1)
-    buffer?.align(byteAt: offset, to: alignment)
+    let capacity = isAligned ? length + alignment - 1 : length
+    let buffer = smallBuffers?.take(capacity) ?? pool.bufferIfAvailable(capacity: capacity)
+    if isAligned { buffer?.align(byteAt: offset, to: alignment) }
     return buffer
   }
 }

@@ -32,6 +32,20 @@ public class MessageStream {
     lastSent = connection.loop.now
   }
 
+  /// Makes a stream that is gone stand for a new one, so that a call costs no object.
+  ///
+  /// - Precondition: nobody else holds it.
+  func reopen(on connection: HTTP2Connection) {
+    self.connection = connection
+    streamID = 0
+    slot = -1
+    inbound = InboundMessages(maxMessageSize: connection.configuration.maxMessageSize)
+    isDeferred = false
+    isSendingFinished = false
+    isThrottled = false
+    lastSent = connection.loop.now
+  }
+
   /// The longest message that is accepted on this stream, in bytes; to be set before the first
   /// arrives, so while the call is opened.
   public var maxMessageSize: Int {
@@ -42,7 +56,8 @@ public class MessageStream {
   /// Has the next messages of the connection that are `byteCount` bytes long put into memory so that
   /// the byte at `offset` is aligned to 16 bytes, or to 64 in a large one; the last word counts.
   public func alignMessages(ofByteCount byteCount: Int, at offset: Int) {
-    connection?.placement = MessagePlacement(byteCount: byteCount, offset: offset)
+    connection?.placement.byteCount = byteCount
+    connection?.placement.offset = offset
   }
 
   /// Whether the stream is gone: finished on both sides, reset, or its connection lost.
@@ -185,6 +200,7 @@ public class MessageStream {
     guard let connection else { return }
     lastSent = connection.loop.now
     outbound.read(count, to: destination)
+    connection.loop.smallBuffers.giveBack(&outbound.spent)
     if isThrottled && outbound.byteCount < connection.configuration.lowWaterByteCount {
       isThrottled = false
       connection.noteWritable(self)

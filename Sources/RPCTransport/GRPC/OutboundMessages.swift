@@ -10,6 +10,9 @@ struct OutboundMessages {
   /// How much of the first message, its prefix included, has been read.
   private var position = 0
 
+  /// The head of the message that was sent last, to be used again by whoever takes it.
+  var spent: PooledBuffer?
+
   /// Bytes that wait, prefixes included.
   private(set) var byteCount = 0
 
@@ -49,6 +52,7 @@ struct OutboundMessages {
 
   private mutating func advance() {
     position = 0
+    spent = current?.head
     guard laterStart < later.count else {
       current = nil
       return

@@ -18,15 +18,6 @@ extension HTTP2Connection {
     session?.attach(stream, id)
   }
 
-  /// Takes a header field.
-  ///
-  /// False where the peer has to go at once.
-  func receivedHeader(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool {
-    headers.append(name: name, value: value)
-    return headers.listByteCount
-      <= configuration.maxHeaderListByteCount * HTTP2Connection.headerBombFactor
-  }
-
   func received(_ frame: UnsafePointer<nghttp2_frame>, _ stream: MessageStream?) {
     let header = frame.pointee.hd
     let endsStream = header.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0

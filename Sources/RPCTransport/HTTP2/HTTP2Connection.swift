@@ -32,11 +32,11 @@ final class HTTP2Connection {
   /// What decompressed messages may take.
   private(set) lazy var decompressionBudget = DecompressionBudget(
     limit: configuration.maxDecompressedByteCount)
-  var placement = MessagePlacement()
+  @exclusivity(unchecked) var placement = MessagePlacement()
   /// The header list that is being received.
   let headers: ReceivedHeaders
   /// When it began; nil outside of one.
-  var headersBeganAt: ContinuousClock.Instant?
+  @exclusivity(unchecked) var headersBeganAt: ContinuousClock.Instant?
   var isPeerReady = false
   /// Streams that are to hear that they can send again, once no frame is being made.
   var writable: [MessageStream] = []
@@ -84,6 +84,7 @@ final class HTTP2Connection {
     self.configuration = configuration
     self.owner = owner
     headers = ReceivedHeaders(limit: configuration.maxHeaderListByteCount)
+    placement.smallBuffers = loop.smallBuffers
     lastReceived = loop.now
     floodGuard = FloodGuard(now: loop.now)
     registration = try loop.register(self, descriptor: descriptor)
@@ -321,15 +322,23 @@ final class HTTP2Connection {
     streams.append(stream)
   }
 
-  func streamClosed(_ stream: MessageStream, _ code: UInt32) {
+  /// Takes leave of a stream.
+  ///
+  /// - Parameter stream: the last reference but for those of whoever serves the call.
+  func streamClosed(_ stream: inout MessageStream, _ code: UInt32) {
+    removeFromList(stream)
+    stream.closed(code, reason: nil)
+    stream.detach()
+    if isKnownUniquelyReferenced(&stream) { owner?.streamRetired(stream) }
+    owner?.streamClosed()
+  }
+
+  private func removeFromList(_ stream: MessageStream) {
     let last = streams.removeLast()
     if last !== stream {
       streams[stream.slot] = last
       last.slot = stream.slot
     }
-    stream.closed(code, reason: nil)
-    stream.detach()
-    owner?.streamClosed()
   }
 }
 

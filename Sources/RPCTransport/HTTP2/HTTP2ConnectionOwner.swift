@@ -16,6 +16,8 @@ protocol HTTP2ConnectionOwner: AnyObject {
   func goAwaySent()
   /// The peer will process no streams after `lastStreamID`.
   func goAwayReceived(lastStreamID: Int32, code: UInt32, debug: String)
+  /// A stream is gone and nobody holds it any more but the caller; it may be used again.
+  func streamRetired(_ stream: MessageStream)
   /// A stream is gone.
   func streamClosed()
   /// The connection is gone; called once, as the last.

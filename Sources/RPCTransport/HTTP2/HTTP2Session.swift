@@ -8,8 +8,14 @@ internal import CNghttp2
 /// ``receive(_:)`` and ``collect(into:)`` are not, and the connection sees to that. Loop only.
 final class HTTP2Session {
   private let session: OpaquePointer
+  /// What the session's memory is part of.
+  private let memory: FrameMemory
   // SAFETY: the connection owns the session and outlives it.
   unowned(unsafe) let connection: HTTP2Connection
+  /// The connection's header list, which comes field by field.
+  private let headers: Unmanaged<ReceivedHeaders>
+  /// Beyond this many bytes of a header list, kept or not, the peer has to go.
+  private let headerBombByteCount: Int
   /// Where payloads go while frames are collected.
   private(set) var output: ByteQueue?
 
@@ -20,6 +26,10 @@ final class HTTP2Session {
     role: TLSContext.Role, connection: HTTP2Connection, configuration: ConnectionConfiguration
   ) throws(TransportError) {
     self.connection = connection
+    memory = connection.loop.frameMemory
+    headers = .passUnretained(connection.headers)
+    headerBombByteCount =
+      configuration.maxHeaderListByteCount * HTTP2Connection.headerBombFactor
     var options: OpaquePointer?
     guard nghttp2_option_new(&options) == 0, let options else {
       throw TransportError(.system, "no memory for an HTTP/2 session")
@@ -27,12 +37,15 @@ final class HTTP2Session {
     defer { nghttp2_option_del(options) }
     HTTP2Session.configure(options)
     var session: OpaquePointer?
+    var functions = memory.functions
     let result =
       switch role {
       case .server:
-        nghttp2_session_server_new2(&session, HTTP2Session.serverCallbacks, nil, options)
+        nghttp2_session_server_new3(
+          &session, HTTP2Session.serverCallbacks, nil, options, &functions)
       case .client:
-        nghttp2_session_client_new2(&session, HTTP2Session.clientCallbacks, nil, options)
+        nghttp2_session_client_new3(
+          &session, HTTP2Session.clientCallbacks, nil, options, &functions)
       }
     guard result == 0, let session else {
       throw TransportError(.system, "no memory for an HTTP/2 session")
@@ -77,6 +90,17 @@ final class HTTP2Session {
     nghttp2_submit_settings(session, none, settings, settings.count)
     nghttp2_session_set_local_window_size(
       session, none, 0, Int32(clamping: configuration.connectionWindowByteCount))
+  }
+
+  /// Takes a header field.
+  ///
+  /// - Returns: false where the peer has to go at once.
+  func receivedHeader(name: UnsafeRawBufferPointer, value: UnsafeRawBufferPointer) -> Bool {
+    // SAFETY: the connection keeps its header list as long as itself.
+    headers._withUnsafeGuaranteedRef { headers in
+      headers.append(name: name, value: value)
+      return headers.listByteCount <= headerBombByteCount
+    }
   }
 
   // MARK: Bytes

@@ -42,6 +42,10 @@ public final class ServerConnection {
   private var connection: HTTP2Connection?
   // Loop only, and judging calls nobody back.
   @exclusivity(unchecked) private var verdicts = RequestVerdictCache()
+  /// Streams that are gone and wait to be used again.
+  @exclusivity(unchecked) private var spareStreams: [ServerStream] = []
+  /// As many calls as a busy client has open at a time; what goes beyond is made anew.
+  private static let maxSpareStreams = 32
   private var isDraining = false
   private var hasPinged = false
   private var drainTimer: LoopTimer?
@@ -126,7 +130,18 @@ extension ServerConnection: HTTP2ConnectionOwner {
   func ready() { delegate.connectionReady(self) }
 
   func makeStream() -> MessageStream? {
-    connection.map { ServerStream(connection: $0, server: self) }
+    guard let connection else { return nil }
+    guard let spare = spareStreams.popLast() else {
+      return ServerStream(connection: connection, server: self)
+    }
+    spare.reopen(on: connection)
+    return spare
+  }
+
+  func streamRetired(_ stream: MessageStream) {
+    guard spareStreams.count < Self.maxSpareStreams else { return }
+    // SAFETY: every stream of this connection was made by `makeStream`.
+    spareStreams.append(unsafeDowncast(stream, to: ServerStream.self))
   }
 
   func pingAnswered(_ payload: UInt64) {
@@ -148,6 +163,7 @@ extension ServerConnection: HTTP2ConnectionOwner {
     drainTimer?.cancel()
     drainTimer = nil
     connection = nil
+    spareStreams = []
     delegate.connectionClosed(self, reason: reason)
   }
 }

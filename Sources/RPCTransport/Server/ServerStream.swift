@@ -40,12 +40,24 @@ public final class ServerStream: MessageStream {
   /// The encoding that the headers have announced.
   private var encoding = MessageEncoding.identity
   private var handler: (any ServerStreamHandler)?
+  /// What the delegate leaves with a call that is over, to use it again with this object.
+  ///
+  /// Must not hold the stream.
+  @exclusivity(unchecked) public var leftover: AnyObject?
   // SAFETY: used while the connection is open, whose owner the server is.
   private unowned(unsafe) let server: ServerConnection
 
   init(connection: HTTP2Connection, server: ServerConnection) {
     self.server = server
     super.init(connection: connection)
+  }
+
+  override func reopen(on connection: HTTP2Connection) {
+    response = .notStarted
+    wasOpened = false
+    acceptedEncodings = []
+    encoding = .identity
+    super.reopen(on: connection)
   }
 
   /// Sends the initial metadata now, without waiting for a message; at most once.

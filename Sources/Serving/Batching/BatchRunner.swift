@@ -51,7 +51,8 @@ struct BatchRunner: Sendable {
       writer.write(
         modelName: request.modelName, version: loaded.versionText, id: request.id,
         signature: signature,
-        outputs: InferOutputs(of: execution, request.requestedOutputs, signature)))
+        outputs: InferOutputs(of: execution, request.requestedOutputs, signature),
+        buffer: { call.responseBuffer(capacity: $0) }))
     let end = MonotonicTime.now
     // Lending the inputs takes no time to speak of.
     loaded.counters.record(

@@ -64,11 +64,12 @@ struct InferResponseWriter {
 
   /// Encodes an answer.
   ///
+  /// - Parameter buffer: asked first for the memory of the head.
   /// - Returns: a message that holds on to the owners of large tensors; `.unavailable` where there
   ///   is no memory for it.
   func write(
     modelName: String, version: String, id: String, signature: ModelSignature,
-    outputs: borrowing InferOutputs
+    outputs: borrowing InferOutputs, buffer: (_ capacity: Int) -> PooledBuffer? = { _ in nil }
   ) -> OutgoingMessage {
     var small = 0
     var size = fieldSize(modelName.utf8.count) + fieldSize(version.utf8.count)
@@ -80,7 +81,9 @@ struct InferResponseWriter {
       size += 1 + WireWriter.size(ofVarint: UInt64(tensor.bytes.count))
       if isCopied(tensor) { small += tensor.bytes.count }
     }
-    guard let head = pool.bufferIfAvailable(capacity: size + small) else { return .unavailable }
+    guard let head = buffer(size + small) ?? pool.bufferIfAvailable(capacity: size + small) else {
+      return .unavailable
+    }
     var cursor = HeadCursor(head)
     cursor.put(Tag.modelName, modelName)
     cursor.put(Tag.modelVersion, version)

@@ -9,11 +9,16 @@ protocol InferenceCall: AnyObject, Sendable {
   var deadline: ContinuousClock.Instant? { get }
   func succeed(_ message: OutgoingMessage)
   func fail(_ error: ServingError)
+  /// Memory for the head of an answer, where there is better than what any thread may take.
+  func responseBuffer(capacity: Int) -> PooledBuffer?
   /// Says, on the loop, where the next requests of this length should lie aligned.
   func alignRequests(ofByteCount byteCount: Int, at offset: Int)
 }
 
 extension InferenceCall {
+  /// Nothing better.
+  func responseBuffer(capacity: Int) -> PooledBuffer? { nil }
+
   /// Without a say in where messages lie.
   func alignRequests(ofByteCount byteCount: Int, at offset: Int) {}
 }

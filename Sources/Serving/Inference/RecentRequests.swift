@@ -23,7 +23,7 @@ final class RecentRequests {
     var entry: Entry?
   }
 
-  private struct Entry {
+  private final class Entry {
     /// The manager's, from before the version was looked up.
     let generation: UInt64
     let gate: InFlightGate
@@ -32,6 +32,17 @@ final class RecentRequests {
     let layout: Layout
     /// Without tensors and id.
     let request: InferRequest
+
+    init(
+      generation: UInt64, gate: InFlightGate, fixed: [UInt8], layout: Layout,
+      request: InferRequest
+    ) {
+      self.generation = generation
+      self.gate = gate
+      self.fixed = fixed
+      self.layout = layout
+      self.request = request
+    }
   }
 
   /// Where the parts of a message lie.
@@ -47,7 +58,8 @@ final class RecentRequests {
   /// What is longer beside its tensors is decoded anew.
   private static let maxFixedByteCount = 1024
 
-  private var slots = [Slot](repeating: Slot(), count: slotCount)
+  // Of the connection's loop; the dynamic checks show in profiles of small calls.
+  @exclusivity(unchecked) private var slots = [Slot](repeating: Slot(), count: slotCount)
   /// Where misaligned tensors go.
   private let pool: BufferPool
 
