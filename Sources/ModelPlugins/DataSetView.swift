@@ -69,6 +69,15 @@ public struct DataSetView: Sendable {
     self.owner = owner
   }
 
+  /// A data set without tensors, for plugins that train without one.
+  public static let none = DataSetView()
+
+  private init() {
+    description = DataSetDescription(tensors: [])
+    contents = []
+    owner = ByteBox([])
+  }
+
   /// The bytes of the tensor of that name, valid while the view or its owner lives.
   public func bytes(of name: String) -> UnsafeRawBufferPointer? {
     description.tensors.firstIndex { $0.name == name }.map { contents[$0] }

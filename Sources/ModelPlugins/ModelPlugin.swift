@@ -9,6 +9,8 @@ public final class ModelPlugin: Sendable {
   public enum Capability: String, Sendable, Hashable, CaseIterable {
     case inference
     case training
+    /// With `training`: it trains without a data set, for example in an environment.
+    case trainingWithoutDataSet = "training_without_data_set"
   }
 
   /// The plugin's name, `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
@@ -27,6 +29,9 @@ public final class ModelPlugin: Sendable {
   public let capabilities: Set<Capability>
   /// The JSON Schema of its configuration.
   public let configurationSchema: String
+
+  /// Whether a training needs a data set; if not, it takes none.
+  public var needsDataSet: Bool { !capabilities.contains(.trainingWithoutDataSet) }
 
   let limits: PluginLimits
   private let implementation: any PluginImplementation
@@ -86,7 +91,9 @@ public final class ModelPlugin: Sendable {
 
   /// Prepares a training run over a data set, which stays alive as long as the trainer does.
   ///
-  /// - Throws: `.unimplemented` without the training capability, and as `validate` does.
+  /// - Parameter dataset: `.none` for a plugin that takes none.
+  /// - Throws: `.unimplemented` without the training capability, `.invalidArgument` for a data set
+  ///   that is missing or not wanted, and as `validate` does.
   public func makeTrainer(
     configuration: String, seed: UInt64, dataset: DataSetView
   ) throws(PluginError) -> PluginTrainer {
@@ -94,9 +101,19 @@ public final class ModelPlugin: Sendable {
       throw PluginError(.unimplemented, "plugin \(name) \(version) does not train models")
     }
     try checkSize(configuration)
+    guard dataset.description.tensors.isEmpty != needsDataSet else {
+      throw PluginError(field: "dataset", dataSetExpectation)
+    }
     let trainer = try implementation.makeTrainer(
       configuration: configuration, seed: seed, dataset: dataset)
     return try PluginTrainer(plugin: self, implementation: trainer)
+  }
+
+  /// What to say where a data set is missing or not wanted.
+  public var dataSetExpectation: String {
+    needsDataSet
+      ? "expected a data set, because \(name) trains on one; came none"
+      : "expected no data set, because \(name) trains without one"
   }
 
   private func checkSize(_ configuration: String) throws(PluginError) {

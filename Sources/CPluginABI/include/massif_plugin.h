@@ -325,8 +325,10 @@ struct msf_trainer {
   const void *(*extension)(const msf_trainer *trainer, const char *id);
 };
 
-// What a plugin can do: the bits of msf_plugin.capabilities, at least one.
-enum { MSF_INFERENCE = 1, MSF_TRAINING = 2 };
+// What a plugin can do: the bits of msf_plugin.capabilities, at least one of the first two.
+// MSF_TRAINING_WITHOUT_DATA_SET, with MSF_TRAINING: jobs of this plugin name no data set; the one of
+// create_trainer has no tensors then.
+enum { MSF_INFERENCE = 1, MSF_TRAINING = 2, MSF_TRAINING_WITHOUT_DATA_SET = 4 };
 
 // The plugin itself. Valid, with all that it points to, for as long as the process lives: a library
 // that has been loaded is never unloaded.

@@ -73,6 +73,7 @@ nonisolated struct Massif_V1_Worker_Command: Sendable {
     /// Clears the value of `specification`. Subsequent reads from it will return its default value.
     mutating func clearSpecification() {self._specification = nil}
 
+    /// empty where the plugin trains without one
     var datasetPath: String = String()
 
     /// empty for a built-in plugin

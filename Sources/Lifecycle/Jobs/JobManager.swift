@@ -379,7 +379,9 @@ final class JobManager: Sendable {
       $0.train = .with {
         $0.jobID = record.id.description
         $0.specification = Massif_V1_TrainingSpecification(record.training)
-        $0.datasetPath = store.datasets.path(of: record.training.datasetDigest)
+        if let digest = record.training.datasetDigest {
+          $0.datasetPath = store.datasets.path(of: digest)
+        }
         if let digest = record.training.pluginDigest {
           $0.pluginPath = store.plugins.path(of: digest)
           $0.pluginDigest = digest.hexadecimal

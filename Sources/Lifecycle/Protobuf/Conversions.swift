@@ -53,7 +53,7 @@ extension Massif_V1_TrainingSpecification {
   init(_ training: TrainingRecord) {
     self.init()
     model = training.model.description
-    dataset = training.dataset.description
+    dataset = training.dataset?.description ?? ""
     plugin = training.plugin.description
     configuration = training.configuration
     seed = training.seed

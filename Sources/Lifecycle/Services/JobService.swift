@@ -100,15 +100,14 @@ struct JobService: Sendable {
   ) throws -> TrainingRecord {
     let model = try context.qualifiedName(specification.model, field: "specification.model")
     try context.require(.write, "model", model)
-    let dataset = try context.qualifiedName(specification.dataset, field: "specification.dataset")
-    try context.require(.read, "data set", dataset)
+    let dataset: QualifiedName? =
+      specification.dataset.isEmpty
+      ? nil : try context.qualifiedName(specification.dataset, field: "specification.dataset")
+    if let dataset { try context.require(.read, "data set", dataset) }
     let pluginName = try context.name(specification.plugin, field: "specification.plugin")
     guard specification.threads <= Self.maxThreads else {
       throw RPCError.invalidArgument(
         "specification.threads", "expected 0 to \(Self.maxThreads), came \(specification.threads)")
-    }
-    guard let record = try store.dataset(dataset) else {
-      throw RPCError.notFound("data set", dataset)
     }
     guard let plugin = plugins.plugin(named: pluginName.description) else {
       throw RPCError.notFound(Resource(kind: "plugin", team: nil, name: pluginName.description))
@@ -117,8 +116,15 @@ struct JobService: Sendable {
       throw RPCError.invalidArgument(
         "specification.plugin", "expected a plugin that trains; \(pluginName) does not")
     }
+    guard (dataset != nil) == plugin.needsDataSet else {
+      throw RPCError.invalidArgument("specification.dataset", plugin.dataSetExpectation)
+    }
+    let record = try dataset.map { name in
+      guard let record = try store.dataset(name) else { throw RPCError.notFound("data set", name) }
+      return record
+    }
     do {
-      let description = try DataSetDescription(record)
+      let description = try record.map { try DataSetDescription($0) }
       try plugin.validate(configuration: specification.configuration, dataset: description)
       try checkMemory(
         try plugin.estimateMemory(
@@ -127,7 +133,7 @@ struct JobService: Sendable {
       throw RPCError(translating: error, field: "specification")
     }
     return TrainingRecord(
-      model: model, dataset: dataset, datasetDigest: record.digest, plugin: pluginName,
+      model: model, dataset: dataset, datasetDigest: record?.digest, plugin: pluginName,
       pluginDigest: Digest(hexadecimal: plugin.digest),
       configuration: specification.configuration, seed: specification.seed,
       threads: Int(specification.threads))

@@ -25,7 +25,10 @@ struct TrainingRun {
     let directory = try Directory(path: command.jobDirectory)
     let checkpoints = try CheckpointDirectory(directory)
     let plugin = try loadPlugin()
-    let dataset = try SafetensorsDataSet(file: MappedFile(path: command.datasetPath)).view()
+    let dataset =
+      command.datasetPath.isEmpty
+      ? DataSetView.none
+      : try SafetensorsDataSet(file: MappedFile(path: command.datasetPath)).view()
     var (trainer, results) = try prepare(plugin, dataset, checkpoints)
     report {
       $0.prepared = .with {
@@ -36,7 +39,10 @@ struct TrainingRun {
     }
     for result in results { report { $0.epoch = result } }
 
-    let hasTestSplit = dataset.description.tensors.contains { $0.name.hasPrefix("test/") }
+    // What is learned without data is tested without data.
+    let hasTestSplit =
+      !plugin.needsDataSet
+      || dataset.description.tensors.contains { $0.name.hasPrefix("test/") }
     var evaluationSeconds = 0.0
     while trainer.completedEpochs < trainer.epochs {
       let epoch = trainer.completedEpochs + 1

@@ -92,7 +92,7 @@ public nonisolated struct Massif_V1_TrainingSpecification: Sendable {
   /// [team/]model that gets the trained version
   public var model: String = String()
 
-  /// [team/]data set
+  /// [team/]data set; empty for a plugin that trains without one
   public var dataset: String = String()
 
   /// "neural-network" or a registered plugin

@@ -137,7 +137,7 @@ public nonisolated struct Massif_V1_Plugin: Sendable {
 
   public var builtIn: Bool = false
 
-  /// "inference", "training"
+  /// "inference", "training", "training_without_data_set"
   public var capabilities: [String] = []
 
   /// JSON Schema; only in Describe

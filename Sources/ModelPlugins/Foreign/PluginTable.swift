@@ -58,6 +58,14 @@ struct PluginTable: @unchecked Sendable {
       throw PluginError(
         .invalidArgument, "plugin \(name): expected MSF_INFERENCE, MSF_TRAINING or both")
     }
+    if functions.capabilities & UInt64(MSF_TRAINING_WITHOUT_DATA_SET) != 0 {
+      guard capabilities.contains(.training) else {
+        throw PluginError(
+          .invalidArgument,
+          "plugin \(name): expected MSF_TRAINING with MSF_TRAINING_WITHOUT_DATA_SET")
+      }
+      capabilities.insert(.trainingWithoutDataSet)
+    }
     self.capabilities = capabilities
     func require(_ function: String, _ isThere: Bool) throws(PluginError) {
       guard isThere else {

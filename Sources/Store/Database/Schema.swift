@@ -15,6 +15,9 @@ enum Schema {
     migrator.registerMigration("plugins: isolation and signed manifest") { database in
       try database.execute(sql: pluginSignatures)
     }
+    migrator.registerMigration("jobs without a data set") { database in
+      try database.execute(sql: jobsWithoutDataSet)
+    }
     return migrator
   }
 
@@ -114,5 +117,40 @@ enum Schema {
   private static let pluginSignatures = """
     ALTER TABLE plugins ADD COLUMN isolation TEXT NOT NULL DEFAULT 'in-process';
     ALTER TABLE plugins ADD COLUMN signed_manifest TEXT;
+    """
+
+  /// SQLite cannot take a NOT NULL away, so the table is made anew.
+  private static let jobsWithoutDataSet = """
+    CREATE TABLE new_jobs (
+      sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+      id TEXT NOT NULL UNIQUE,
+      team TEXT NOT NULL,
+      model_team TEXT NOT NULL,
+      model TEXT NOT NULL,
+      dataset_team TEXT,
+      dataset TEXT,
+      dataset_digest TEXT,
+      plugin TEXT NOT NULL,
+      plugin_digest TEXT,
+      configuration TEXT NOT NULL,
+      seed INTEGER NOT NULL,  -- the bits of an unsigned integer
+      threads INTEGER NOT NULL,
+      request_id TEXT,
+      state TEXT NOT NULL,
+      error TEXT NOT NULL,
+      attempts INTEGER NOT NULL,
+      resumed_after_epoch INTEGER NOT NULL,
+      version INTEGER,
+      started REAL,
+      ended REAL,
+      created REAL NOT NULL,
+      created_by TEXT NOT NULL,
+      UNIQUE (created_by, request_id)
+    ) STRICT;
+    INSERT INTO new_jobs SELECT * FROM jobs;
+    DROP TABLE jobs;
+    ALTER TABLE new_jobs RENAME TO jobs;
+    CREATE INDEX jobs_by_team ON jobs (team, sequence);
+    CREATE INDEX jobs_not_ended ON jobs (sequence) WHERE ended IS NULL;
     """
 }

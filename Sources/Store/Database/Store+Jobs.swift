@@ -139,8 +139,8 @@ extension JobRecord {
         """,
       arguments: [
         id.description, team.description, training.model.team.description,
-        training.model.name.description, training.dataset.team.description,
-        training.dataset.name.description, training.datasetDigest.hexadecimal,
+        training.model.name.description, training.dataset?.team.description,
+        training.dataset?.name.description, training.datasetDigest?.hexadecimal,
         training.plugin.description, training.pluginDigest?.hexadecimal, training.configuration,
         Int64(bitPattern: training.seed), training.threads, requestID.isEmpty ? nil : requestID,
         state.rawValue, error, attempts, resumedAfterEpoch, audit.created.timeIntervalSince1970,
@@ -193,8 +193,10 @@ extension TrainingRecord {
   fileprivate init(_ row: Row) throws(StoreError) {
     self.init(
       model: try row.qualifiedName(team: "model_team", name: "model"),
-      dataset: try row.qualifiedName(team: "dataset_team", name: "dataset"),
-      datasetDigest: try row.digest("dataset_digest"), plugin: try row.name("plugin"),
+      dataset: row["dataset"] == nil
+        ? nil : try row.qualifiedName(team: "dataset_team", name: "dataset"),
+      datasetDigest: row["dataset_digest"] == nil ? nil : try row.digest("dataset_digest"),
+      plugin: try row.name("plugin"),
       pluginDigest: row["plugin_digest"] == nil ? nil : try row.digest("plugin_digest"),
       configuration: try row.required("configuration"),
       seed: UInt64(bitPattern: try row.required("seed") as Int64),

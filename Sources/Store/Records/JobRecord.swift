@@ -27,10 +27,10 @@ public enum JobState: String, Sendable, Hashable, CaseIterable {
 public struct TrainingRecord: Sendable, Hashable {
   /// The model that gets the trained version.
   public var model: QualifiedName
-  /// The data set's name and the digest that it had when the job was submitted.
-  public var dataset: QualifiedName
-  /// The digest of the data set's file.
-  public var datasetDigest: Digest
+  /// The data set's name; nil where the plugin trains without one.
+  public var dataset: QualifiedName?
+  /// The digest of the data set's file when the job was submitted.
+  public var datasetDigest: Digest?
   /// The plugin's name.
   public var plugin: ResourceName
   /// The plugin's build; nil for a built-in one.
@@ -46,7 +46,7 @@ public struct TrainingRecord: Sendable, Hashable {
 
   /// Makes a record.
   public init(
-    model: QualifiedName, dataset: QualifiedName, datasetDigest: Digest, plugin: ResourceName,
+    model: QualifiedName, dataset: QualifiedName?, datasetDigest: Digest?, plugin: ResourceName,
     pluginDigest: Digest?, configuration: String, seed: UInt64, threads: Int
   ) {
     self.model = model

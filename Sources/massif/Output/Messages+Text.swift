@@ -31,7 +31,7 @@ extension Massif_V1_Job {
     var lines = [
       "job        \(id)", "state      \(state.text)",
       "model      \(specification.model)" + (version > 0 ? "@\(version)" : ""),
-      "data set   \(specification.dataset)",
+      "data set   \(specification.dataset.isEmpty ? "none" : specification.dataset)",
       "plugin     \(specification.plugin), seed \(specification.seed)",
     ]
     if !error.isEmpty { lines.append("error      \(error)") }

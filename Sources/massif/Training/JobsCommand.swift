@@ -33,7 +33,9 @@ struct JobsListCommand: AsyncParsableCommand {
           let model = job.specification.model + (job.version > 0 ? "@\(job.version)" : "")
           let epoch = job.hasProgress ? "\(job.progress.epoch)/\(job.progress.epochs)" : "-"
           table.append(
-            job.id, job.state.text, model, job.specification.dataset, epoch, job.audit.created.text)
+            job.id, job.state.text, model,
+            job.specification.dataset.isEmpty ? "-" : job.specification.dataset, epoch,
+            job.audit.created.text)
         }
         return jobs.isEmpty ? ["no jobs; `massif train --help` shows how to make one"] : table.lines
       }

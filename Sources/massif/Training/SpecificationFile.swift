@@ -64,8 +64,9 @@ enum SpecificationFile {
           hint: "layers, loss and the like belong under configuration")
       }
     }
-    for key in ["model", "dataset"] where !seen.contains(key) {
-      throw CommandError(path, field: key, expected: "a name", came: "nothing")
+    // Whether there must be a data set is the plugin's business.
+    guard seen.contains("model") else {
+      throw CommandError(path, field: "model", expected: "a name", came: "nothing")
     }
     return specification
   }
