@@ -49,7 +49,7 @@ public final class PluginRegistry: Sendable {
     self.log = log
   }
 
-  /// Registers the plugins that are part of Massif: `neural-network`.
+  /// Registers the plugins that are part of Massif, one for each family of models.
   ///
   /// - Throws: `.alreadyExists` when called twice, `.failedPrecondition` when `MASSIF_FORCE_ISA`
   ///   names an instruction set that this machine does not have.
@@ -63,6 +63,8 @@ public final class PluginRegistry: Sendable {
         workers: workers, instructionSet: isa, limits: limits))
     try register(
       NeuralNetworkPlugin.make(workers: workers, instructionSet: isa, limits: limits))
+    try register(TabularPlugin.make(.qLearning, limits: limits))
+    try register(TabularPlugin.make(.sarsa, limits: limits))
   }
 
   /// Loads a plugin and registers it under the name that it gives.

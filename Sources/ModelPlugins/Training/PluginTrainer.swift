@@ -28,6 +28,18 @@ public final class PluginTrainer {
     }
   }
 
+  /// What the training asks of those who lend it environments; nil when it needs none.
+  ///
+  /// Where it asks for some, `connect` comes before the first epoch.
+  public var environmentDemand: EnvironmentDemand? {
+    (implementation as? any EnvironmentLearner)?.environmentDemand
+  }
+
+  /// Gives the training the environments that it asks for.
+  public func connect(_ environments: any EnvironmentExchange) {
+    (implementation as? any EnvironmentLearner)?.connect(environments)
+  }
+
   /// Trains one epoch, counted from 1; they go in order.
   ///
   /// - Parameters:
