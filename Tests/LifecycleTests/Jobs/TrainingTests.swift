@@ -224,7 +224,7 @@ import Testing
       training: TrainingRecord(
         model: QualifiedName(parsing: "vision/m", defaultTeam: nil),
         dataset: QualifiedName(parsing: "vision/squares", defaultTeam: nil),
-        datasetDigest: #require(Digest(bytes: [UInt8](repeating: 0, count: 32))),
+        datasetDigest: Digest(bytes: [UInt8](repeating: 0, count: 32)),
         plugin: ResourceName(literal: "neural-network"), pluginDigest: nil, configuration: "{}",
         seed: 0, threads: 0),
       requestID: "",

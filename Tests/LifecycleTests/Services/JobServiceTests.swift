@@ -76,6 +76,42 @@ import Testing
     #expect(theirs?.code == .notFound)
   }
 
+  @Test func aDataSetIsThereExactlyWhereThePluginTrainsOnOne() async throws {
+    let fixture = try await fixture()
+    let without = await failure { try await fixture.submit { $0.specification.dataset = "" } }
+    #expect(without?.fields == ["specification.dataset"])
+    let unwanted = await failure {
+      try await fixture.submit {
+        $0.specification.plugin = "q-learning"
+        $0.specification.configuration = #"{"environment": {"type": "taxi"}}"#
+      }
+    }
+    #expect(unwanted?.fields == ["specification.dataset"])
+  }
+
+  @Test func trainsInAnEnvironmentWithoutADataSet() async throws {
+    let fixture = try ControlPlaneFixture()
+    let submitted = try await fixture.submit {
+      $0.specification.dataset = ""
+      $0.specification.plugin = "q-learning"
+      $0.specification.configuration = """
+        {"environment": {"type": "frozen_lake", "slippery": false}, "epochs": 2,
+         "episodes_per_epoch": 100, "evaluation_episodes": 5}
+        """
+    }
+    #expect(submitted.specification.dataset.isEmpty)
+    let job = try await fixture.end(of: submitted.id)
+    #expect(job.state == .succeeded, "\(job.error)")
+    #expect(job.epochs.count == 2)
+    #expect(job.epochs.allSatisfy { $0.metrics.contains { $0.name == "test_mean_return" } })
+    let name = try QualifiedName(parsing: "vision/squares-net", defaultTeam: nil)
+    let newest = try fixture.store.newestVersion(of: name)
+    let version = try #require(newest)
+    #expect(version.manifest.dataset == nil && version.manifest.datasetDigest == nil)
+    #expect(version.manifest.inputs.map(\.name) == ["observation"])
+    #expect(version.manifest.artifacts.map(\.name.description).contains("report.txt"))
+  }
+
   @Test func boundsMemoryBeforeItIsTaken() async throws {
     let fixture = try ControlPlaneFixture(launcher: GatedLauncher()) {
       $0.maxTrainingByteCount = 1 << 20

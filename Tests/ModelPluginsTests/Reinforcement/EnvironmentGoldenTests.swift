@@ -98,7 +98,8 @@ import Testing
       var bits: UInt64 = 0
       for byte in (0..<8).reversed() {
         let start = index * 16 + byte * 2
-        bits = bits << 8 | UInt64(try #require(UInt8(String(digits[start...start + 1]), radix: 16)))
+        let byte = try #require(UInt8(String(digits[start...start + 1]), radix: 16))
+        bits = bits << 8 | UInt64(byte)
       }
       return Double(bitPattern: bits)
     }

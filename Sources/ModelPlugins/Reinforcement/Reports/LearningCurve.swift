@@ -34,32 +34,8 @@ struct LearningCurve: Sendable, Hashable {
     }
   }
 
-  /// The curve as JSON: an array with an object for each epoch.
-  var json: String {
-    let rows = points.enumerated().map { index, point in
-      #"{"epoch":\#(index + 1),"mean_return":\#(point.meanReturn),"#
-        + #""mean_steps":\#(point.meanSteps),"exploration":\#(point.exploration),"#
-        + #""evaluation_mean_return":\#(point.evaluation.map { "\($0)" } ?? "null")}"#
-    }
-    return "[" + rows.joined(separator: ",") + "]"
-  }
-
-  /// The curve as a table, thinned out to twenty lines.
-  var text: String {
-    var lines = [
-      "epoch".padded(8) + "mean return".padded(14) + "mean steps".padded(13)
-        + "exploration".padded(14) + "greedy return"
-    ]
-    let step = max(1, (points.count + 19) / 20)
-    for (index, point) in points.enumerated()
-    where (index + 1) % step == 0 || index == points.count - 1 || index == 0 {
-      lines.append(
-        "\(index + 1)".padded(8) + point.meanReturn.short.padded(14)
-          + point.meanSteps.short.padded(13) + point.exploration.short.padded(14)
-          + (point.evaluation?.short ?? "-"))
-    }
-    return lines.joined(separator: "\n")
-  }
+  /// The artifact with the drawing.
+  static let drawingName = "learning-curve.svg"
 
   /// The curve as a drawing: returns in training and of greedy episodes over the epochs.
   func svg(title: String) -> String {
@@ -98,19 +74,7 @@ struct LearningCurve: Sendable, Hashable {
   }
 }
 
-extension String {
-  /// The text with spaces after it, at least one.
-  func padded(_ width: Int) -> String {
-    self + String(repeating: " ", count: max(1, width - count))
-  }
-}
-
 extension Double {
-  /// The number for people: four significant decimals.
-  var short: String {
-    guard isFinite else { return "\(self)" }
-    let rounded = (self * 10_000).rounded() / 10_000
-    return rounded == rounded.rounded() && abs(rounded) < 1e15
-      ? "\(Int(rounded))" : "\(rounded)"
-  }
+  /// The number for people.
+  fileprivate var short: String { Report.shortened(self) }
 }

@@ -11,8 +11,10 @@ final class TabularModel: ModelImplementation {
     var maxBatchSize: Int
 
     var text: String {
-      #"{"format":"massif.\#(rule.rawValue)/1","states":\#(stateCount),"#
-        + #""actions":\#(actionCount),"max_batch_size":\#(maxBatchSize)}"#
+      ([
+        "format": .string("massif.\(rule.rawValue)/1"), "states": .integer(stateCount),
+        "actions": .integer(actionCount), "max_batch_size": .integer(maxBatchSize),
+      ] as JSONValue).text + "\n"
     }
 
     /// - Throws: `.invalidArgument` with the path of what is wrong.
@@ -58,13 +60,11 @@ final class TabularModel: ModelImplementation {
     stateCount = description.stateCount
     actionCount = description.actionCount
     maxBatchSize = description.maxBatchSize
-    let stored = try withExtendedLifetime(weights) { () throws(PluginError) in
-      try TensorFile(weights).elements(
-        "q_values", .fp64, shape: [stateCount, actionCount], as: Double.self)
-    }
+    let stored: [Double] = try TensorBundle(parsing: weights.bytes, name: weights.name).values(
+      "q_values", shape: [description.stateCount, description.actionCount])
     values = stored.map { Float($0) }
-    let width = actionCount
-    actions = (0..<stateCount).map { state in
+    let width = description.actionCount
+    actions = (0..<description.stateCount).map { state in
       let row = stored[state * width..<(state + 1) * width]
       var best = row.startIndex
       for index in row.indices where row[index] > row[best] { best = index }

@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import Runtime
 
 extension TabularTrainer {
   private static let valuesName = "q_values"
   private static let curveName = "learning_curve"
 
   func checkpoint(to writer: ArtifactSink) throws(PluginError) {
-    let numbers = curve.numbers
-    let box = ByteBox(numbers.withUnsafeBytes { Array($0) })
+    var bundle = self.bundle
+    bundle.set(
+      Self.curveName, curve.numbers, shape: [curve.points.count, LearningCurve.width])
     try LearnedArtifacts.write(
-      try withExtendedLifetime(box) { () throws(PluginError) in
-        try LearnedArtifacts.encode([
-          (Self.valuesName, .fp64, shape, UnsafeRawBufferPointer(values.values)),
-          (
-            Self.curveName, .fp64, [curve.points.count, LearningCurve.width], box.bytes
-          ),
-        ])
-      }, as: LearnedArtifacts.checkpoint, to: writer)
+      try bundle.encode(), as: LearnedArtifacts.checkpoint, to: writer)
     try LearnedArtifacts.write(
       description.text(completedEpochs: curve.points.count),
       as: LearnedArtifacts.checkpointDescription, to: writer)
@@ -27,22 +20,18 @@ extension TabularTrainer {
       LearnedArtifacts.find(LearnedArtifacts.checkpointDescription, in: artifacts),
       epochs: epochCount)
     let artifact = try LearnedArtifacts.find(LearnedArtifacts.checkpoint, in: artifacts)
-    try withExtendedLifetime(artifact) { () throws(PluginError) in
-      let file = try TensorFile(artifact)
-      let stored = try file.tensor(Self.valuesName, .fp64, shape: shape)
-      let numbers = try file.elements(
-        Self.curveName, .fp64, shape: [completed, LearningCurve.width], as: Double.self)
-      UnsafeMutableRawBufferPointer(values.values).copyMemory(from: stored)
-      curve = LearningCurve(numbers: numbers)
-    }
+    let bundle = try TensorBundle(parsing: artifact.bytes, name: artifact.name)
+    let stored: [Double] = try bundle.values(Self.valuesName, shape: shape)
+    let numbers: [Double] = try bundle.values(
+      Self.curveName, shape: [completed, LearningCurve.width])
+    _ = values.values.update(fromContentsOf: stored)
+    curve = LearningCurve(numbers: numbers)
     return completed
   }
 
   func export(to writer: ArtifactSink) throws(PluginError) {
     try LearnedArtifacts.write(
-      try LearnedArtifacts.encode([
-        (Self.valuesName, .fp64, shape, UnsafeRawBufferPointer(values.values))
-      ]), as: LearnedArtifacts.weights, to: writer)
+      try bundle.encode(), as: LearnedArtifacts.weights, to: writer)
     try LearnedArtifacts.write(
       TabularModel.Description(
         rule: rule, stateCount: values.stateCount, actionCount: values.actionCount,
@@ -50,11 +39,19 @@ extension TabularTrainer {
       ).text, as: LearnedArtifacts.model, to: writer)
     let report = TabularReport(
       family: rule.rawValue, values: values, table: configuration.environment.table, curve: curve,
-      initialValue: configuration.initialValue)
-    try LearnedArtifacts.write(report.json, as: "report.json", to: writer)
-    try LearnedArtifacts.write(report.text, as: "report.txt", to: writer)
+      initialValue: configuration.initialValue
+    ).report
+    try LearnedArtifacts.write(report.json.text + "\n", as: Report.jsonName, to: writer)
+    try LearnedArtifacts.write(report.text, as: Report.textName, to: writer)
     try LearnedArtifacts.write(
-      curve.svg(title: rule.rawValue), as: "learning-curve.svg", to: writer)
+      curve.svg(title: rule.rawValue), as: LearningCurve.drawingName, to: writer)
+  }
+
+  /// The table as a file.
+  private var bundle: TensorBundle {
+    var bundle = TensorBundle()
+    bundle.set(Self.valuesName, Array(values.values), shape: shape)
+    return bundle
   }
 
   private var shape: [Int] { [values.stateCount, values.actionCount] }

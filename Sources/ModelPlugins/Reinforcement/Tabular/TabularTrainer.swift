@@ -30,7 +30,7 @@ final class TabularTrainer: EnvironmentLearner {
     self.seed = seed
     description = CheckpointDescription(
       format: "massif.\(rule.rawValue).checkpoint/1", seed: seed,
-      configuration: configuration.source, configurationText: text)
+      configuration: configuration.source)
     epochCount = configuration.epochs
     sampleCount = configuration.episodesPerEpoch
     values = ActionValues(
