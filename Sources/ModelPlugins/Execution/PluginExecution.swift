@@ -110,6 +110,15 @@ public final class PluginExecution: @unchecked Sendable {
     PluginOutput(slot: outputs[index], name: model.outputs[index].name)
   }
 
+  /// Calls `body` with the extents, bytes and owner of output `index` of the execution that has ended
+  /// without an error; see ``PluginOutput``. Cheaper than ``output(_:)``.
+  public func withOutput<Result>(
+    _ index: Int,
+    _ body: (UnsafeBufferPointer<Int64>, UnsafeRawBufferPointer, AnyObject?) -> Result
+  ) -> Result {
+    body(outputs[index].shape, outputs[index].bytes, outputs[index].owner)
+  }
+
   /// Lets go of the inputs and outputs; output memory stays for the next call unless it is held.
   public func reset() {
     for index in inputs.indices {

@@ -113,15 +113,15 @@ public final class PluginModel: Sendable {
     _ index: Int, datatype: DataType, shape: UnsafeBufferPointer<Int64>,
     bytes: UnsafeRawBufferPointer, rows: Int
   ) throws(PluginError) {
-    let declared = inputs[index]
-    guard datatype == declared.datatype else {
+    guard datatype == inputs[index].datatype else {
       throw PluginError(
         field: "inputs[\(index)].datatype",
-        "expected \(declared.datatype.rawValue) for \(declared.name), came \(datatype.rawValue)")
+        "expected \(inputs[index].datatype.rawValue) for \(inputs[index].name), came"
+          + " \(datatype.rawValue)")
     }
     guard shape.count <= PluginExecution.maxRank, inputShapes[index].matches(shape, rows: rows)
     else {
-      throw PluginError(field: "inputs[\(index)].shape", shapeMismatch(declared, shape))
+      throw PluginError(field: "inputs[\(index)].shape", shapeMismatch(inputs[index], shape))
     }
     let expected =
       datatype == .bytes ? Extents.product(shape) : Extents.byteCount(shape, of: datatype)
@@ -131,7 +131,7 @@ public final class PluginModel: Sendable {
       throw PluginError(
         field: "inputs[\(index)].contents",
         "expected \(expected.map(String.init) ?? "fewer") \(unit) for"
-          + " \(datatype.rawValue) \(Array(shape)) of \(declared.name), came"
+          + " \(datatype.rawValue) \(Array(shape)) of \(inputs[index].name), came"
           + " \(came.map(String.init) ?? "an element cut short")")
     }
   }

@@ -44,6 +44,7 @@ public class Call: @unchecked Sendable {
   }
 
   private final func setTimes(_ timeout: Duration?) {
+    if timeout == nil, start == nil, route.method.kind == .dataPlane { return }
     start = timeout != nil || route.method.kind != .dataPlane ? ContinuousClock.now : nil
     deadline = start.flatMap { start in timeout.map { start + $0 } }
   }

@@ -23,32 +23,27 @@ final class StreamUnaryCall: UnaryCall, @unchecked Sendable {
   // SAFETY: of the loop alone.
   /// Nil when the call is over.
   @exclusivity(unchecked) private var stream: ServerStream?
-  @exclusivity(unchecked) private var handler: any UnaryDataPlaneHandler
   private var phase = Phase.receiving
 
   init(
-    _ session: CallSession, _ route: Route, _ handler: any UnaryDataPlaneHandler,
-    _ stream: ServerStream, _ head: borrowing RequestHead
+    _ session: CallSession, _ route: Route, _ stream: ServerStream, _ head: borrowing RequestHead
   ) {
     self.stream = stream
-    self.handler = handler
     super.init(session, route, metadata: head.metadata, timeout: head.timeout)
   }
 
   /// The call of a stream that begins: the one that the stream's last call has left, if it has and
   /// nobody holds that any more, or a new one.
   static func opened(
-    _ session: CallSession, _ route: Route, _ handler: any UnaryDataPlaneHandler,
-    _ stream: ServerStream, _ head: borrowing RequestHead
+    _ session: CallSession, _ route: Route, _ stream: ServerStream, _ head: borrowing RequestHead
   ) -> StreamUnaryCall {
     var left = stream.leftover
     stream.leftover = nil
     guard left != nil, isKnownUniquelyReferenced(&left), let call = left as? StreamUnaryCall,
       call.session === session
-    else { return StreamUnaryCall(session, route, handler, stream, head) }
+    else { return StreamUnaryCall(session, route, stream, head) }
     if call.request != nil { session.loop?.recycle(&call.request) }
     call.stream = stream
-    call.handler = handler
     call.phase = .receiving
     call.reopenUnary(route, metadata: head.metadata, timeout: head.timeout)
     return call
@@ -73,32 +68,41 @@ final class StreamUnaryCall: UnaryCall, @unchecked Sendable {
   }
 
   override func completed(_ outcome: Result<OutgoingMessage, RPCError>) {
-    self.outcome = outcome
     if let loop = session.loop, loop.isCurrent {
-      deliver()
+      deliver(outcome)
     } else {
+      self.outcome = outcome
       session.completions?.push(self)
     }
   }
 
-  /// Sends the outcome where the client still waits for it, and ends the call.
+  /// Takes up a call that another thread has completed.
   func deliver() {
-    guard phase == .handling, let outcome else { return }
+    guard let outcome else { return }
     self.outcome = nil
+    deliver(outcome)
+  }
+
+  /// Sends the outcome where the client still waits for it, and ends the call.
+  private func deliver(_ outcome: Result<OutgoingMessage, RPCError>) {
+    guard phase == .handling else { return }
     switch outcome {
     case .success(let response):
       if settle(.ok) {
-        if let id = RequestID.accepted(in: metadata) {
-          stream?.sendHeaders(RequestID.metadata(id))
-        }
-        stream?.send(response)
-        stream?.finish(.ok)
+        send(response)
       }
     case .failure(let error): refuse(error)
     }
     phase = .ended
     end()
     leave()
+  }
+
+  private func send(_ response: OutgoingMessage) {
+    guard let stream else { return }
+    if let id = RequestID.accepted(in: metadata) { stream.sendHeaders(RequestID.metadata(id)) }
+    stream.send(response)
+    stream.finish(.ok)
   }
 
   private func refuse(_ error: RPCError) {
@@ -140,6 +144,9 @@ extension StreamUnaryCall: ServerStreamHandler {
       return endUnlessHandling()
     }
     phase = .handling
+    guard case .dataPlane(let handler) = route.handler else {
+      return assertionFailure("\(method.name) is not of the data plane")
+    }
     handler.handle(self)
   }
 

@@ -90,8 +90,8 @@ extension ConnectionSession: ServerConnectionDelegate {
       guard let route = route(head.path) else { throw .unknownMethod(head.path) }
       if let limit = route.method.maxMessageSize { stream.maxMessageSize = limit }
       switch route.handler {
-      case .dataPlane(let handler):
-        let call = StreamUnaryCall.opened(session, route, handler, stream, head)
+      case .dataPlane:
+        let call = StreamUnaryCall.opened(session, route, stream, head)
         try call.begin()
         return call
       case .dataPlaneStream(let handler):

@@ -12,11 +12,10 @@ public class MessageStream {
   var streamID: Int32 = 0
   /// The place in the connection's list of open streams.
   var slot = -1
-  // Loop only, and no method of it calls back into the stream, so accesses cannot overlap; their
-  // dynamic checks show in profiles of small calls. `outbound` keeps its checks: it releases the
-  // owners of lent bytes, and so runs code of others.
+  // Loop only, and no method of either runs code of others, so accesses cannot overlap; their
+  // dynamic checks show in profiles of small calls.
   @exclusivity(unchecked) var inbound: InboundMessages
-  var outbound = OutboundMessages()
+  @exclusivity(unchecked) var outbound = OutboundMessages()
   /// nghttp2 was told that there is nothing to send for now.
   var isDeferred = false
   /// No message follows those that wait.
@@ -199,12 +198,32 @@ public class MessageStream {
   func read(_ count: Int, to destination: UnsafeMutableRawPointer) {
     guard let connection else { return }
     lastSent = connection.loop.now
-    outbound.read(count, to: destination)
-    connection.loop.smallBuffers.giveBack(&outbound.spent)
+    var copied = 0
+    while copied < count {
+      copied += outbound.read(count - copied, to: destination + copied)
+      if outbound.spent != nil { recycleSpent(connection.loop) }
+    }
     if isThrottled && outbound.byteCount < connection.configuration.lowWaterByteCount {
       isThrottled = false
       connection.noteWritable(self)
     }
+  }
+
+  /// Releases the message that was sent last, outside of every access, as its owners may do what
+  /// they like; its head is used again.
+  private func recycleSpent(_ loop: EventLoop) {
+    var spent: OutgoingMessage?
+    swap(&spent, &outbound.spent)
+    var head = spent?.head
+    spent = nil
+    loop.smallBuffers.giveBack(&head)
+  }
+
+  /// Releases what waits to be sent.
+  private func dropOutbound() {
+    guard outbound.byteCount > 0 else { return }
+    var dropped = OutboundMessages()
+    swap(&dropped, &outbound)
   }
 
   // MARK: The end
@@ -212,7 +231,7 @@ public class MessageStream {
   /// Ends the stream at once with an HTTP/2 error code; the peer's data is thrown away.
   func reset(_ code: UInt32) {
     stopReceiving()
-    outbound.removeAll()
+    dropOutbound()
     isSendingFinished = true
     connection?.reset(self, code)
   }
@@ -230,7 +249,7 @@ public class MessageStream {
       inbound = InboundMessages(maxMessageSize: 0)
       inbound.isFinished = true
     }
-    outbound.removeAll()
+    dropOutbound()
     isSendingFinished = true
     self.connection = nil
   }

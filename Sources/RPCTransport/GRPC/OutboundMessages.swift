@@ -10,8 +10,8 @@ struct OutboundMessages {
   /// How much of the first message, its prefix included, has been read.
   private var position = 0
 
-  /// The head of the message that was sent last, to be used again by whoever takes it.
-  var spent: PooledBuffer?
+  /// The message whose last byte was copied, until somebody takes it out.
+  var spent: OutgoingMessage?
 
   /// Bytes that wait, prefixes included.
   private(set) var byteCount = 0
@@ -31,61 +31,55 @@ struct OutboundMessages {
     return true
   }
 
-  /// Copies the next `count` bytes to `destination`, releasing each message behind its last byte.
+  /// Copies the next bytes to `destination`, up to `count` of them and up to the end of a message.
   ///
-  /// - Precondition: `count` is at most ``byteCount``.
-  mutating func read(_ count: Int, to destination: UnsafeMutableRawPointer) {
-    var destination = destination
-    var left = count
-    byteCount -= count
-    while left > 0, let message = current {
-      let copied = copy(message, to: destination, atMost: left)
-      destination += copied
-      left -= copied
-      position += copied
-      if position == 5 + length { advance() }
+  /// A message whose last byte was copied is left in ``spent``: releasing it runs code of others.
+  ///
+  /// - Precondition: `count` is at most ``byteCount``, and `spent` is nil.
+  /// - Returns: how many were copied, at least 1.
+  mutating func read(_ count: Int, to destination: UnsafeMutableRawPointer) -> Int {
+    guard current != nil else { return count }
+    var copied = 0
+    while copied < count, position < 5 + length {
+      let step = copy(to: destination + copied, atMost: count - copied)
+      copied += step
+      position += step
     }
+    byteCount -= copied
+    if position == 5 + length { advance() }
+    return copied
   }
-
-  /// Releases everything that waits.
-  mutating func removeAll() { self = OutboundMessages() }
 
   private mutating func advance() {
     position = 0
-    spent = current?.head
-    guard laterStart < later.count else {
-      current = nil
-      return
-    }
-    let next = later[laterStart]
+    swap(&spent, &current)
+    guard laterStart < later.count else { return }
+    current = later[laterStart]
+    length = later[laterStart].byteCount
     later[laterStart] = OutgoingMessage(head: nil)
     laterStart += 1
     if laterStart == later.count {
       later.removeAll(keepingCapacity: true)
       laterStart = 0
     }
-    current = next
-    length = next.byteCount
   }
 
   /// Copies from the piece that `position` lies in; returns at least 1.
-  private func copy(
-    _ message: OutgoingMessage, to destination: UnsafeMutableRawPointer, atMost limit: Int
-  ) -> Int {
+  private func copy(to destination: UnsafeMutableRawPointer, atMost limit: Int) -> Int {
     if position < 5 {
       let prefix: (UInt8, UInt8, UInt8, UInt8, UInt8) = (
-        message.isCompressed ? 1 : 0, UInt8(truncatingIfNeeded: length >> 24),
+        current?.isCompressed == true ? 1 : 0, UInt8(truncatingIfNeeded: length >> 24),
         UInt8(truncatingIfNeeded: length >> 16),
         UInt8(truncatingIfNeeded: length >> 8), UInt8(truncatingIfNeeded: length)
       )
       return withUnsafeBytes(of: prefix) { copy($0, from: position, destination, limit) }
     }
     var offset = position - 5
-    if let head = message.head {
+    if let head = current?.head {
       if offset < head.count { return copy(head.bytes, from: offset, destination, limit) }
       offset -= head.count
     }
-    for segment in message.segments {
+    for segment in current?.segments ?? [] {
       if offset < segment.bytes.count {
         return copy(segment.bytes, from: offset, destination, limit)
       }

@@ -4,9 +4,14 @@ import RPCTransport
 
 /// `ModelInfer`: from the message to a request in its model's queue, on the event loop, without
 /// `async`.
-struct InferHandler: UnaryDataPlaneHandler {
-  let manager: ModelManager
-  let decoder: InferRequestDecoder
+final class InferHandler: UnaryDataPlaneHandler {
+  private let manager: ModelManager
+  private let decoder: InferRequestDecoder
+
+  init(manager: ModelManager, decoder: InferRequestDecoder) {
+    self.manager = manager
+    self.decoder = decoder
+  }
 
   func handle(_ call: UnaryCall) {
     infer(
@@ -34,7 +39,8 @@ struct InferHandler: UnaryDataPlaneHandler {
     if let remembered = recent.recall(message, generation: generation),
       let lease = remembered.gate.enter(), let version = lease.version
     {
-      return version.infer(remembered.request, for: call, lease: lease, arrival: arrival)
+      version.infer(remembered.request, for: call, lease: lease, arrival: arrival)
+      return remembered.letGo()
     }
     do throws(ServingError) {
       let caller = caller()

@@ -11,29 +11,24 @@ import Runtime
 ///
 /// Of one connection and one caller, on the connection's loop.
 final class RecentRequests {
-  /// A request with its place, as it comes from memory or from the decoder.
-  struct Remembered {
-    let gate: InFlightGate
-    let request: InferRequest
-  }
-
   private struct Slot {
     /// Of the last message that fell into this slot, remembered or not.
     var byteCount = 0
     var entry: Entry?
   }
 
-  private final class Entry {
+  /// A request that is remembered.
+  final class Entry {
     /// The manager's, from before the version was looked up.
-    let generation: UInt64
+    fileprivate let generation: UInt64
     let gate: InFlightGate
     /// What lies between the tensors and the id, one behind the other.
-    let fixed: [UInt8]
-    let layout: Layout
-    /// Without tensors and id.
-    let request: InferRequest
+    fileprivate let fixed: [UInt8]
+    fileprivate let layout: Layout
+    /// As it came last; without tensors and id in between.
+    @exclusivity(unchecked) fileprivate(set) var request: InferRequest
 
-    init(
+    fileprivate init(
       generation: UInt64, gate: InFlightGate, fixed: [UInt8], layout: Layout,
       request: InferRequest
     ) {
@@ -43,10 +38,18 @@ final class RecentRequests {
       self.layout = layout
       self.request = request
     }
+
+    /// Lets go of the message: the request has been answered or copied.
+    func letGo() {
+      for index in request.inputs.indices {
+        request.inputs[index].bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+        request.inputs[index].owner = nil
+      }
+    }
   }
 
   /// Where the parts of a message lie.
-  private struct Layout {
+  fileprivate struct Layout {
     var fixed: [WireRange] = []
     var id: WireRange?
     /// By the model's order of inputs, with the size of an element.
@@ -67,10 +70,11 @@ final class RecentRequests {
     self.pool = pool
   }
 
-  /// The request that `message` is, if it is remembered and holds still.
+  /// The request that `message` is, if it is remembered and holds still; to be let go of when it is
+  /// done with, before the next is recalled.
   ///
   /// - Parameter generation: the manager's, now.
-  func recall(_ message: PooledBuffer, generation: UInt64) -> Remembered? {
+  func recall(_ message: PooledBuffer, generation: UInt64) -> Entry? {
     let bytes = message.bytes
     let slot = bytes.count % Self.slotCount
     guard slots[slot].byteCount == bytes.count, let entry = slots[slot].entry else { return nil }
@@ -91,26 +95,26 @@ final class RecentRequests {
       return true
     }
     guard isSame else { return nil }
-    var request = entry.request
     if let id = entry.layout.id {
       let text = UnsafeRawBufferPointer(rebasing: bytes[id.offset..<id.offset + id.count])
       guard !text.contains(0), let text = String(validating: text, as: UTF8.self) else {
         return nil
       }
-      request.id = text
+      entry.request.id = text
     }
-    for (index, tensor) in entry.layout.tensors.enumerated() {
+    for index in entry.layout.tensors.indices {
+      let tensor = entry.layout.tensors[index]
       let range = tensor.range.offset..<tensor.range.offset + tensor.range.count
       let part = UnsafeRawBufferPointer(rebasing: bytes[range])
       // Where the bytes lie in memory is the one thing that a new message may do otherwise.
       do throws(ServingError) {
-        try request.inputs[index].lend(
+        try entry.request.inputs[index].lend(
           part, of: message, elementSize: tensor.elementSize, pool: pool)
       } catch {
         return nil
       }
     }
-    return Remembered(gate: entry.gate, request: request)
+    return entry
   }
 
   /// Remembers what `message` came to, if it is likely to come again.

@@ -71,14 +71,14 @@ final class PluginInferenceModel: InferenceModel {
     }
 
     func output(_ index: Int) -> InferOutput {
-      let output = execution.output(index)
-      var tensor = InferOutput()
-      let extents = output.extents
-      tensor.rank = min(extents.count, InferLimits.maxRank)
-      for axis in 0..<tensor.rank { tensor.extents[axis] = extents[axis] }
-      tensor.bytes = output.bytes
-      tensor.owner = output.owner
-      return tensor
+      execution.withOutput(index) { extents, bytes, owner in
+        var tensor = InferOutput()
+        tensor.rank = min(extents.count, InferLimits.maxRank)
+        for axis in 0..<tensor.rank { tensor.extents[axis] = extents[axis] }
+        tensor.bytes = bytes
+        tensor.owner = owner
+        return tensor
+      }
     }
 
     func reset() {

@@ -32,9 +32,11 @@ import Testing
       while outbound.byteCount > 0 {
         let count = min(chunk, outbound.byteCount)
         let piece = [UInt8](unsafeUninitializedCapacity: count) { buffer, written in
-          if let base = buffer.baseAddress { outbound.read(count, to: base) }
-          written = count
+          guard let base = buffer.baseAddress else { return }
+          written = outbound.read(count, to: base)
+          #expect(written == count || outbound.spent != nil)
         }
+        outbound.spent = nil
         read += piece
       }
       #expect(read == wire, "in chunks of \(chunk)")
@@ -54,9 +56,11 @@ import Testing
     }
     let scratch = UnsafeMutableRawPointer.allocate(byteCount: 8, alignment: 1)
     defer { scratch.deallocate() }
-    outbound.read(7, to: scratch)
+    #expect(outbound.read(7, to: scratch) == 7)
+    #expect(outbound.spent == nil)
+    #expect(outbound.read(1, to: scratch) == 1)
     #expect(watched != nil)
-    outbound.read(1, to: scratch)
+    outbound.spent = nil
     #expect(watched == nil)
   }
 }
