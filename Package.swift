@@ -49,6 +49,7 @@ let package = Package(
     .target(name: "CProtobuf", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(name: "CEpoll"),
     .target(name: "CMemfd"),
+    .target(name: "CSandbox"),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(
       name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
@@ -59,8 +60,11 @@ let package = Package(
     .target(name: "Runtime", dependencies: ["CKernels"], swiftSettings: strict),
     .target(name: "PluginKit", dependencies: ["CPluginABI"], swiftSettings: strict),
     .target(
-      name: "ModelPlugins", dependencies: ["CPluginABI", "CMemfd", "COpenSSL", "Runtime"],
+      name: "ModelPlugins",
+      dependencies: ["CPluginABI", "CMemfd", "CSandbox", "COpenSSL", "Runtime"],
       swiftSettings: strict),
+    .executableTarget(
+      name: "massif-plugin-worker", dependencies: ["ModelPlugins"], swiftSettings: strict),
     .target(
       name: "RPCTransport", dependencies: ["COpenSSL", "CNghttp2", "CEpoll", "CZlib"],
       swiftSettings: strict),
@@ -87,7 +91,8 @@ let package = Package(
       name: "massif",
       dependencies: [
         "Runtime", "ModelPlugins", "RPCTransport", "RPCServer", "MassifAPI", "Store", "Serving",
-        "Lifecycle", "MassifClient", "CZlib", arguments, logging, yams, protobuf,
+        "Lifecycle", "MassifClient", "CZlib", "massif-plugin-worker", arguments, logging, yams,
+        protobuf,
       ], swiftSettings: strict),
 
     .executableTarget(
@@ -121,7 +126,9 @@ let package = Package(
       name: "RuntimeTests", dependencies: ["Runtime", "CKernels"], swiftSettings: strict),
     .testTarget(
       name: "ModelPluginsTests",
-      dependencies: ["ModelPlugins", "CPluginABI", "Runtime", "PluginKit"],
+      dependencies: [
+        "ModelPlugins", "CPluginABI", "CSandbox", "Runtime", "PluginKit", "massif-plugin-worker",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "RPCTransportTests", dependencies: ["RPCTransport", "COpenSSL", "TestSupport"],

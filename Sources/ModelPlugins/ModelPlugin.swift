@@ -29,6 +29,9 @@ public final class ModelPlugin: Sendable {
   public let capabilities: Set<Capability>
   /// The JSON Schema of its configuration.
   public let configurationSchema: String
+  /// What stands between an isolated plugin and the machine, one line for each means, with what this
+  /// kernel lacks; empty in process.
+  public let sandbox: [String]
 
   /// Whether a training needs a data set; if not, it takes none.
   public var needsDataSet: Bool { !capabilities.contains(.trainingWithoutDataSet) }
@@ -39,7 +42,8 @@ public final class ModelPlugin: Sendable {
   init(
     name: String, version: String, digest: String, isBuiltIn: Bool,
     isolation: PluginIsolation = .inProcess, abiVersion: String, capabilities: Set<Capability>,
-    configurationSchema: String, limits: PluginLimits, implementation: any PluginImplementation
+    configurationSchema: String, limits: PluginLimits, implementation: any PluginImplementation,
+    sandbox: [String] = []
   ) {
     self.name = name
     self.version = version
@@ -49,6 +53,7 @@ public final class ModelPlugin: Sendable {
     self.abiVersion = abiVersion
     self.capabilities = capabilities
     self.configurationSchema = configurationSchema
+    self.sandbox = sandbox
     self.limits = limits
     self.implementation = implementation
   }

@@ -28,11 +28,31 @@ public struct PluginError: Error, Sendable, Hashable, CustomStringConvertible {
   /// One entry for each field that is wrong, in the order in which they were found.
   public var violations: [FieldViolation]
 
+  /// Why the host failed the call of a plugin that did not answer, for programs; nil otherwise.
+  public var reason: Reason?
+
+  /// Reasons as `google.rpc.ErrorInfo` gives them.
+  public enum Reason: String, Sendable, Hashable {
+    /// An isolated plugin's process ended while it answered.
+    case crashed = "PLUGIN_CRASHED"
+    /// An isolated plugin is being started, for the first time or again.
+    case restarting = "PLUGIN_RESTARTING"
+    /// An isolated plugin took longer than allowed, and was ended.
+    case timedOut = "PLUGIN_TIMED_OUT"
+    /// An isolated plugin used up its memory.
+    case outOfMemory = "PLUGIN_OUT_OF_MEMORY"
+    /// A plugin's answer is not what it declared, or no possible answer.
+    case brokeContract = "PLUGIN_BROKE_CONTRACT"
+  }
+
   /// Makes an error.
-  public init(_ code: Code, _ message: String, violations: [FieldViolation] = []) {
+  public init(
+    _ code: Code, _ message: String, violations: [FieldViolation] = [], reason: Reason? = nil
+  ) {
     self.code = code
     self.message = message
     self.violations = violations
+    self.reason = reason
   }
 
   /// Makes an `.invalidArgument` error about one field.

@@ -35,6 +35,16 @@ protocol ModelImplementation: AnyObject, Sendable {
 
   /// Reads the execution's checked inputs and allocates its outputs.
   func execute(_ execution: PluginExecution) throws(PluginError)
+
+  /// Whether a call would be answered now; a model in this process always does.
+  var isAvailable: Bool { get }
+  /// Has `body` called, from any thread, whenever `isAvailable` may have changed.
+  func onAvailabilityChange(_ body: @escaping @Sendable () -> Void)
+}
+
+extension ModelImplementation {
+  var isAvailable: Bool { true }
+  func onAvailabilityChange(_ body: @escaping @Sendable () -> Void) {}
 }
 
 /// What a training run does; one call at a time.

@@ -32,6 +32,7 @@ public final class PluginRegistry: Sendable {
   private let loading = Mutex<[LoadedBuild: ModelPlugin]>([:])
   private let workers: WorkerPool
   private let limits: PluginLimits
+  private let isolation: IsolationConfiguration
   private let log: @Sendable (LogLevel, String) -> Void
 
   /// Makes an empty registry.
@@ -39,13 +40,16 @@ public final class PluginRegistry: Sendable {
   /// - Parameters:
   ///   - workers: what all plugins compute on.
   ///   - limits: what plugins and their inputs may amount to.
+  ///   - isolation: how isolated plugins are run.
   ///   - log: gets one line at a time, from any thread.
   public init(
     workers: WorkerPool, limits: PluginLimits = PluginLimits(),
+    isolation: IsolationConfiguration = IsolationConfiguration(),
     log: @escaping @Sendable (LogLevel, String) -> Void
   ) {
     self.workers = workers
     self.limits = limits
+    self.isolation = isolation
     self.log = log
   }
 
@@ -99,7 +103,8 @@ public final class PluginRegistry: Sendable {
       }
       let plugin = try open(image, isolation)
       try register(plugin)
-      loaded[key] = plugin
+      // A worker can be started again; it ends when the last model of a retired build has gone.
+      if isolation == .inProcess { loaded[key] = plugin }
       return plugin
     }
   }
@@ -112,9 +117,9 @@ public final class PluginRegistry: Sendable {
       return try PluginLibrary.load(
         image, workers: workers, instructionSet: Self.instructionSet(), limits: limits, log: log)
     case .isolated:
-      throw PluginError(
-        .unimplemented, "this server runs no plugin in a process of its own; register it in-process"
-      )
+      return try IsolatedPlugin.load(
+        image, threadCount: workers.threadCount, instructionSet: Self.instructionSet(),
+        limits: limits, configuration: self.isolation, log: log)
     }
   }
 

@@ -63,6 +63,7 @@ struct TrainingRun {
   }
 
   private func loadPlugin() throws -> ModelPlugin {
+    let image = try foreignImage()
     let threads = command.threads == 0 ? nil : Int(command.threads)
     let registry = PluginRegistry(workers: try WorkerPool(threadCount: threads)) {
       [channel] level, line in
@@ -73,20 +74,30 @@ struct TrainingRun {
         })
     }
     try registry.registerBuiltIns()
-    if !command.pluginPath.isEmpty {
-      // The server has checked the signature of this digest; here the bytes are held against it.
-      let image = try PluginImage(path: command.pluginPath)
-      guard image.digest == command.pluginDigest,
-        let isolation = PluginIsolation(rawValue: command.pluginIsolation)
-      else {
-        throw PluginError(.dataLoss, "the plugin's file is damaged; register it again")
-      }
-      return try registry.load(image, isolation: isolation)
-    }
+    if let image { return try registry.load(image) }
     guard let plugin = registry.plugin(named: command.specification.plugin) else {
       throw PluginError(.notFound, "there is no plugin \(command.specification.plugin)")
     }
     return plugin
+  }
+
+  /// The library of a plugin that is not built in; an isolated one finds this process, which is its
+  /// worker already, in a sandbox, and so do all threads that are started from here on.
+  private func foreignImage() throws -> PluginImage? {
+    guard !command.pluginPath.isEmpty else { return nil }
+    // The server has checked the signature of this digest; here the bytes are held against it.
+    let image = try PluginImage(path: command.pluginPath)
+    guard image.digest == command.pluginDigest,
+      let isolation = PluginIsolation(rawValue: command.pluginIsolation)
+    else {
+      throw PluginError(.dataLoss, "the plugin's file is damaged; register it again")
+    }
+    if isolation == .isolated {
+      _ = try Sandbox(
+        training: ProcessLauncher.workerDescriptor, readable: [command.datasetPath],
+        writable: [command.jobDirectory])
+    }
+    return image
   }
 
   /// Makes a trainer that goes on after the newest checkpoint, if there is one that can be used.

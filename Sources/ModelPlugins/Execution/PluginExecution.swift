@@ -26,6 +26,8 @@ public final class PluginExecution: @unchecked Sendable {
   @exclusivity(unchecked) var message: String?
   /// State that an implementation keeps with the execution, for its next call.
   @exclusivity(unchecked) var attachment: AnyObject?
+  /// Where outputs go instead of into the model's own memory.
+  @exclusivity(unchecked) var outputMemory: (any OutputMemory)?
 
   @exclusivity(unchecked) private var inputs: [Slot]
   @exclusivity(unchecked) private var outputs: [Slot]
@@ -233,11 +235,34 @@ public final class PluginExecution: @unchecked Sendable {
     outputs[index].isSet = true
   }
 
+  /// Makes output `index` bytes that somebody else has filled.
+  ///
+  /// - Parameter owner: what keeps `bytes` alive and in place.
+  /// - Throws: as `allocateOutput` does.
+  func lendOutput(
+    _ index: Int, datatype: DataType, shape: UnsafeBufferPointer<Int64>,
+    bytes: UnsafeRawBufferPointer, owner: AnyObject
+  ) throws(PluginError) {
+    let count = try checkOutput(
+      index, datatype: datatype, shape: shape, byteCount: bytes.count)
+    guard count <= model.limits.maxOutputByteCount - outputByteCount else {
+      throw PluginError(
+        .resourceExhausted,
+        "output \(model.outputs[index].name) of \(count) bytes would exceed the limit of"
+          + " \(model.limits.maxOutputByteCount) bytes for the outputs of one request")
+    }
+    set(index, datatype: datatype, shape: shape, bytes: bytes)
+    outputs[index].owner = owner
+    outputs[index].ownedByteCount = count
+    outputByteCount += count
+  }
+
   /// The memory of the last call if nobody holds it and it is not far too large, or other memory.
   private func memory(
     for index: Int, byteCount: Int
   ) throws(PluginError) -> UnsafeMutableRawBufferPointer {
     outputs[index].owner = nil
+    if let outputMemory { return try outputMemory.take(byteCount: byteCount) }
     if let kept = outputs[index].buffer?.memory, kept.count >= byteCount,
       kept.count / 4 <= max(byteCount, 64), isKnownUniquelyReferenced(&outputs[index].buffer)
     {
@@ -277,6 +302,14 @@ public final class PluginExecution: @unchecked Sendable {
     }
     return count
   }
+}
+
+/// Where the outputs of an execution go.
+protocol OutputMemory: AnyObject {
+  /// Memory for one output, valid until the execution's next call, aligned to 64 bytes.
+  ///
+  /// - Throws: `.resourceExhausted` when there is no more.
+  func take(byteCount: Int) throws(PluginError) -> UnsafeMutableRawBufferPointer
 }
 
 /// An output of an execution.

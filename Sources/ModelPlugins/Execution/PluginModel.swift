@@ -48,6 +48,14 @@ public final class PluginModel: Sendable {
     try Self.check(implementation, of: plugin)
   }
 
+  /// Whether a call would be answered now; false while an isolated plugin is being started again.
+  public var isAvailable: Bool { implementation.isAvailable }
+
+  /// Has `body` called, from any thread, whenever `isAvailable` may have changed; one at a time.
+  public func onAvailabilityChange(_ body: @escaping @Sendable () -> Void) {
+    implementation.onAvailabilityChange(body)
+  }
+
   /// Makes the object that carries a call's tensors; keep a few and use them again.
   public func makeExecution() -> PluginExecution {
     PluginExecution(model: self)

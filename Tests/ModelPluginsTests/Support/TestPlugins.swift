@@ -101,17 +101,24 @@ final class TestRegistry: Sendable {
     }
   }
 
-  init(threads: Int = 2, limits: PluginLimits = PluginLimits()) throws {
+  init(
+    threads: Int = 2, limits: PluginLimits = PluginLimits(),
+    isolation: IsolationConfiguration = IsolationConfiguration()
+  ) throws {
     let lines = LogLines()
     self.lines = lines
-    registry = PluginRegistry(workers: try WorkerPool(threadCount: threads), limits: limits) {
+    registry = PluginRegistry(
+      workers: try WorkerPool(threadCount: threads), limits: limits, isolation: isolation
+    ) {
       lines.append($0, $1)
     }
   }
 
   /// Loads a library.
-  func load(_ path: String) throws(PluginError) -> ModelPlugins.ModelPlugin {
-    try registry.load(PluginImage(path: path))
+  func load(
+    _ path: String, isolation: PluginIsolation = .inProcess
+  ) throws(PluginError) -> ModelPlugins.ModelPlugin {
+    try registry.load(PluginImage(path: path), isolation: isolation)
   }
 }
 

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#define _GNU_SOURCE
+#include <limits.h>
+#include <linux/futex.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "CSandbox.h"
+
+_Static_assert(sizeof(cs_signal) == 64, "a signal has its cache line");
+_Static_assert(sizeof(cs_slot) <= cs_header_byte_count, "the inputs begin behind the header");
+
+cs_signal *cs_slot_request(cs_slot *slot) { return &slot->request; }
+cs_signal *cs_slot_response(cs_slot *slot) { return &slot->response; }
+uint32_t *cs_slot_cancelled(cs_slot *slot) { return &slot->cancelled; }
+cs_tensor *cs_slot_input(cs_slot *slot, uint32_t index) { return &slot->inputs[index]; }
+cs_tensor *cs_slot_output(cs_slot *slot, uint32_t index) { return &slot->outputs[index]; }
+char *cs_slot_message(cs_slot *slot) { return slot->message; }
+int64_t *cs_tensor_extents(cs_tensor *tensor) { return tensor->extents; }
+
+cs_tensor cs_tensor_copy(const cs_tensor *shared) {
+  cs_tensor copy;
+  memcpy(&copy, shared, sizeof copy);
+  // The copy is complete before anything is decided on it.
+  __asm__ __volatile__("" : "+m"(copy) : : "memory");
+  return copy;
+}
+
+uint32_t cs_load(const uint32_t *shared) { return __atomic_load_n(shared, __ATOMIC_ACQUIRE); }
+uint32_t cs_signal_value(const cs_signal *signal) { return cs_load(&signal->value); }
+void cs_store(uint32_t *shared, uint32_t value) {
+  __atomic_store_n(shared, value, __ATOMIC_RELEASE);
+}
+
+int64_t cs_now_nanoseconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+// Not the private kind: the word is shared between processes. futex(2).
+static long futex(uint32_t *word, int operation, uint32_t value, const struct timespec *timeout) {
+  return syscall(SYS_futex, word, operation, value, timeout, NULL, 0);
+}
+
+void cs_post(cs_signal *signal, uint32_t value) {
+  // Either the poster sees that somebody sleeps, or the sleeper sees the value: both are sequentially
+  // consistent.
+  __atomic_store_n(&signal->value, value, __ATOMIC_SEQ_CST);
+  if (__atomic_load_n(&signal->sleeping, __ATOMIC_SEQ_CST) != 0)
+    futex(&signal->value, FUTEX_WAKE, INT_MAX, NULL);
+}
+
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
+uint32_t cs_await(cs_signal *signal, uint32_t old, int64_t spin_nanoseconds,
+                  int64_t timeout_nanoseconds) {
+  uint32_t value = __atomic_load_n(&signal->value, __ATOMIC_ACQUIRE);
+  if (value != old) return value;
+  int64_t start = cs_now_nanoseconds();
+  while (spin_nanoseconds > 0) {
+    // The clock is asked every few dozen looks.
+    for (int look = 0; look < 32; look++) {
+      value = __atomic_load_n(&signal->value, __ATOMIC_ACQUIRE);
+      if (value != old) return value;
+      pause_briefly();
+    }
+    if (cs_now_nanoseconds() - start >= spin_nanoseconds) break;
+  }
+  __atomic_fetch_add(&signal->sleeping, 1, __ATOMIC_SEQ_CST);
+  while ((value = __atomic_load_n(&signal->value, __ATOMIC_SEQ_CST)) == old) {
+    struct timespec left, *timeout = NULL;
+    if (timeout_nanoseconds >= 0) {
+      int64_t rest = start + timeout_nanoseconds - cs_now_nanoseconds();
+      if (rest <= 0) break;
+      left = (struct timespec){.tv_sec = rest / 1000000000, .tv_nsec = rest % 1000000000};
+      timeout = &left;
+    }
+    futex(&signal->value, FUTEX_WAIT, old, timeout);
+  }
+  __atomic_fetch_sub(&signal->sleeping, 1, __ATOMIC_RELAXED);
+  return value;
+}
