@@ -2,7 +2,7 @@
 # Every target installs what it needs and is safe to run again. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo test check format protos bench-rpc bench-train bench-kernels bench-families goldens clean
+.PHONY: help bootstrap build demo test check format protos bench-rpc bench-train bench-kernels bench-families bench-plugins goldens clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ bench-kernels: ## GFLOP/s of the kernels beside the machine's limit
 bench-families: ## fit times of the model families beside scikit-learn and other peers
 	@scripts/bootstrap build demo
 	@Benchmarks/families/run
+
+bench-plugins: ## what the plugin boundary and isolation cost, against their bounds
+	@scripts/bootstrap build
+	@Benchmarks/plugins/run
 
 clean: ## remove what building and the demo made
 	rm -rf .build .build-protoc-gen-swift .venv certs/dev

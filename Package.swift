@@ -102,6 +102,10 @@ let package = Package(
       name: "bench-families", dependencies: ["ModelPlugins", "Runtime"],
       path: "Benchmarks/families/Sources", swiftSettings: strict),
     .executableTarget(
+      name: "bench-plugins",
+      dependencies: ["ModelPlugins", "Runtime", "MassifClient", "massif-plugin-worker"],
+      path: "Benchmarks/plugins/Sources", swiftSettings: strict),
+    .executableTarget(
       name: "ClientExample", dependencies: ["MassifClient"], path: "Examples/Clients/swift",
       swiftSettings: strict),
 

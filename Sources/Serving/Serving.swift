@@ -15,7 +15,7 @@ public final class Serving: Sendable {
   public let models: ModelManager
   private let configuration: ServingConfiguration
   private let store: Store
-  private let executors: ExecutorPool
+  private let executors: ExecutorPools
   private let pool: BufferPool
   private let log: @Sendable (LogLevel, String) -> Void
 
@@ -39,7 +39,7 @@ public final class Serving: Sendable {
     self.store = store
     self.log = log
     pool = BufferPool()
-    executors = ExecutorPool(threadCount: configuration.executorCount)
+    executors = ExecutorPools(threadCount: configuration.executorCount)
     models = ModelManager(
       configuration: configuration, loader: loader, executors: executors, pool: pool)
   }

@@ -21,11 +21,17 @@ extension ServingError {
     case .cancelled:
       self.init(.cancelled, "the caller cancelled", cause: error)
     case .deadlineExceeded:
-      self.init(.deadlineExceeded, "the deadline passed", cause: error)
+      self.init(
+        .deadlineExceeded, error.reason == nil ? "the deadline passed" : error.message,
+        cause: error)
     case .unavailable:
-      self.init(.unavailable, error.message, cause: error)
+      self.init(.unavailable, error.message, retryAfter: Self.restartRetryDelay, cause: error)
     case .unknown, .notFound, .alreadyExists, .permissionDenied, .aborted, .internal, .dataLoss:
       self.init(.internal, "the model failed", cause: error)
     }
+    reason = error.reason?.rawValue
   }
+
+  /// Told to a caller whose isolated plugin is being started again.
+  private static let restartRetryDelay = Duration.milliseconds(500)
 }

@@ -11,6 +11,7 @@ extension ServingError {
         .badRequest(
           violations.map { FieldViolation(field: $0.field, description: $0.description) }))
     }
+    if let reason { details.append(.errorInfo(reason: reason, metadata: [:])) }
     if let retryAfter { details.append(.retryInfo(retryAfter)) }
     return RPCError(statusCode, message, details: details, cause: cause)
   }

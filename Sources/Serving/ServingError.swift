@@ -50,18 +50,21 @@ public struct ServingError: Error, Sendable, CustomStringConvertible {
   public var violations: [Violation]
   /// When another try makes sense.
   public var retryAfter: Duration?
+  /// Why, for programs: the reason of a `google.rpc.ErrorInfo`.
+  public var reason: String?
   /// What lies beneath, for the log alone.
   public var cause: (any Error)?
 
   /// Makes an error.
   public init(
     _ code: Code, _ message: String, violations: [Violation] = [], retryAfter: Duration? = nil,
-    cause: (any Error)? = nil
+    reason: String? = nil, cause: (any Error)? = nil
   ) {
     self.code = code
     self.message = message
     self.violations = violations
     self.retryAfter = retryAfter
+    self.reason = reason
     self.cause = cause
   }
 

@@ -16,6 +16,20 @@ protocol InferenceModel: AnyObject, Sendable {
   /// 0: unknown.
   var memoryByteCount: Int { get }
   func makeExecution() -> any InferenceExecution
+  /// Models of one group run on threads of their own; nil: on those of everybody.
+  ///
+  /// What may hang must not keep the others waiting.
+  var executorGroup: String? { get }
+  /// Whether a call would be answered now.
+  var isAvailable: Bool { get }
+  /// Has `body` called, from any thread, whenever `isAvailable` may have changed.
+  func onAvailabilityChange(_ body: @escaping @Sendable () -> Void)
+}
+
+extension InferenceModel {
+  var executorGroup: String? { nil }
+  var isAvailable: Bool { true }
+  func onAvailabilityChange(_ body: @escaping @Sendable () -> Void) {}
 }
 
 /// One call of a model at a time, used again and again.
@@ -43,6 +57,15 @@ final class PluginInferenceModel: InferenceModel {
   var maxBatchSize: Int { model.maxBatchSize }
   var executesInline: Bool { model.executesInline }
   var memoryByteCount: Int { model.memoryByteCount }
+  var isAvailable: Bool { model.isAvailable }
+
+  var executorGroup: String? {
+    model.plugin.isolation == .isolated ? model.plugin.digest : nil
+  }
+
+  func onAvailabilityChange(_ body: @escaping @Sendable () -> Void) {
+    model.onAvailabilityChange(body)
+  }
 
   func makeExecution() -> any InferenceExecution {
     Execution(model: model, execution: model.makeExecution())

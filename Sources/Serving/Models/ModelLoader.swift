@@ -31,7 +31,8 @@ struct StoreModelLoader: ModelLoader {
     } catch {
       throw ServingError(
         error.code == .resourceExhausted ? .resourceExhausted : .failedPrecondition,
-        "plugin \(manifest.plugin) could not load it: \(error.message)", cause: error)
+        "plugin \(manifest.plugin) could not load it: \(error.message)",
+        reason: error.reason?.rawValue, cause: error)
     }
   }
 

@@ -55,11 +55,11 @@ public final class ModelManager: Sendable {
   private let generationCounter = Atomic<UInt64>(0)
   private let configuration: ServingConfiguration
   private let loader: any ModelLoader
-  private let executors: ExecutorPool
+  private let executors: ExecutorPools
   private let runner: BatchRunner
 
   init(
-    configuration: ServingConfiguration, loader: any ModelLoader, executors: ExecutorPool,
+    configuration: ServingConfiguration, loader: any ModelLoader, executors: ExecutorPools,
     pool: BufferPool
   ) {
     self.configuration = configuration
@@ -132,7 +132,8 @@ public final class ModelManager: Sendable {
       outcome = .ready(
         ServedVersion(
           record: record, model: model, policy: configuration.policy(for: model),
-          executors: executors, runner: runner))
+          executors: executors.pool(for: model.executorGroup), runner: runner))
+      model.onAvailabilityChange { [changes] in changes.send() }
     } catch {
       outcome = .failed(error)
       failure = error

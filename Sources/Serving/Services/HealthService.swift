@@ -72,8 +72,8 @@ struct HealthService: Sendable {
       return serverStatus
     }
     do throws(ServingError) {
-      _ = try manager.version(named: service, version: "", for: caller, .read)
-      return serverStatus
+      let version = try manager.version(named: service, version: "", for: caller, .read)
+      return version.loaded.model.isAvailable ? serverStatus : .notServing
     } catch {
       switch error.code {
       case .unavailable, .failedPrecondition: return .notServing

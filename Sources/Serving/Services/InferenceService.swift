@@ -50,8 +50,8 @@ struct InferenceService: Sendable {
     ) { (String(field: $0.name), String(field: $0.version)) }
     var response = WireWriter()
     do throws(ServingError) {
-      _ = try manager.version(named: name, version: version, for: caller, .read)
-      response.bool(1, manager.isReady)
+      let served = try manager.version(named: name, version: version, for: caller, .read)
+      response.bool(1, manager.isReady && served.loaded.model.isAvailable)
     } catch {
       let means: Set<ServingError.Code> = [.unavailable, .failedPrecondition, .notFound]
       guard means.contains(error.code) else { throw error }
