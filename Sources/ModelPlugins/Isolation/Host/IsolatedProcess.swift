@@ -195,13 +195,8 @@ final class IsolatedProcess: Sendable {
   }
 
   private func reap() -> WorkerEnd {
-    // Its own end comes within moments of the socket's; a signal of ours must not hide the cause.
-    var information = siginfo_t()
-    for _ in 0..<Self.endPolls {
-      waitid(P_PID, id_t(identifier), &information, WEXITED | WNOWAIT | WNOHANG)
-      if information.si_signo != 0 { break }
-      usleep(1000)
-    }
+    // A process closes its descriptors when it is on its way out already, with its status set: a
+    // signal of ours ends only one that has closed its socket and goes on.
     return state.withLock { state in
       kill(-identifier, SIGKILL)
       kill(identifier, SIGKILL)
@@ -219,8 +214,6 @@ final class IsolatedProcess: Sendable {
         : .signalled(signal, usedItsMemory: usedItsMemory)
     }
   }
-
-  private static let endPolls = 200
 
   private func finish(_ end: WorkerEnd) {
     let (waiting, slots) = state.withLock { state in
