@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 import ModelPlugins
+import Runtime
 
 /// From the crash of an isolated plugin to its next good answer.
 struct Restart {
