@@ -37,6 +37,20 @@ struct GraphRun {
     return try graph.differentiate(loss, along: targets).map { try #require($0) }
   }
 
+  /// Gradients of the sum over several values of Σ y · dy.
+  mutating func gradients(
+    ofSum terms: [(y: Graph.Value, dy: [Float])], for targets: [Graph.Value]
+  ) throws -> [Graph.Value] {
+    var loss: Graph.Value?
+    for (y, dy) in terms {
+      let weights = try input(
+        "dy of \(y.index)", try graph.type(of: y).shape.prepending(1), dy)
+      let term = try graph.add(WeightedSum(), [y, weights])[0]
+      loss = try loss.map { try graph.add($0, term) } ?? term
+    }
+    return try graph.differentiate(try #require(loss), along: targets).map { try #require($0) }
+  }
+
   struct Results {
     let values: [[Float]]
     let parameters: Parameters

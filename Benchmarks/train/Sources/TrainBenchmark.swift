@@ -6,7 +6,7 @@ import Runtime
 /// Our side of `bench-train`: trains as the driver says on its standard input, so that rounds alternate with
 /// the peer's.
 ///
-/// `bench-train DATA.safetensors THREADS`, then a line `steps N` gives the images per second of N steps, a line
+/// `bench-train DATA.safetensors THREADS NETWORK`, then a line `steps N` gives the images per second of N steps, a line
 /// `evaluate` the accuracy on the test images.
 @main
 struct TrainBenchmark {
@@ -24,11 +24,13 @@ struct TrainBenchmark {
 
   static func main() throws {
     let arguments = CommandLine.arguments
-    guard arguments.count == 3, let threads = Int(arguments[2]) else {
-      print("usage: bench-train DATA.safetensors THREADS")
+    guard arguments.count == 4, let threads = Int(arguments[2]),
+      let kind = FashionNetwork.Kind(rawValue: arguments[3])
+    else {
+      print("usage: bench-train DATA.safetensors THREADS cnn|lstm|mlp")
       exit(2)
     }
-    var benchmark = try TrainBenchmark(path: arguments[1], threads: threads)
+    var benchmark = try TrainBenchmark(path: arguments[1], threads: threads, kind)
     while let line = readLine() {
       let words = line.split(separator: " ")
       switch words.first {
@@ -40,10 +42,10 @@ struct TrainBenchmark {
     }
   }
 
-  private init(path: String, threads: Int) throws {
+  private init(path: String, threads: Int, _ kind: FashionNetwork.Kind) throws {
     training = try DataSet("train", of: path)
     test = try DataSet("test", of: path)
-    network = try FashionNetwork()
+    network = try FashionNetwork(kind)
     workers = try WorkerPool(threadCount: threads)
     let isa = try InstructionSet.preferred()
     session = try TrainingSession(

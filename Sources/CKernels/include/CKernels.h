@@ -398,6 +398,31 @@ typedef struct mk_kernels {
       const float *gamma, const float *dgamma, const float *dbeta, size_t total, size_t rows,
       size_t c);
 
+  // ---- recurrent cells: rows are samples, dense; the products are gemm's --------------------------
+  // Legend: U units; i, f, g, o the gates of an LSTM and r, z, n, m those of a GRU, U columns each.
+
+  /// gates (rows, 4 U) as i, f, g, o before their functions are replaced by sigmoid, sigmoid, tanh
+  /// and sigmoid of them; cell = f * previous_cell + i * g, hidden = o * tanh(cell). `cell` may be
+  /// `previous_cell`.
+  void (*lstm_cell)(
+      float *gates, float *cell, float *hidden, const float *previous_cell, size_t rows, size_t u);
+  /// From the loss's gradients along hidden and cell and from what `lstm_cell` left: `dgates` along
+  /// the gates before their functions; `dcell` becomes the gradient along the previous cell and
+  /// `dhidden` zero, for the previous hidden state is reached through the gates only.
+  void (*lstm_cell_gradient)(
+      float *dgates, float *dcell, float *dhidden, const float *gates, const float *cell,
+      const float *previous_cell, size_t rows, size_t u);
+  /// gates (rows, 4 U): r and z before their sigmoid, the input's part of n, and m, the hidden
+  /// state's part of n, bias included. They become r, z, n = tanh(n + r * m) and m; hidden = n + z *
+  /// (previous_hidden - n).
+  void (*gru_cell)(
+      float *gates, float *hidden, const float *previous_hidden, size_t rows, size_t u);
+  /// `dgates` along r, z, n and m before their functions; `dhidden` becomes the part of the previous
+  /// hidden state's gradient that comes past the gates, z * dhidden.
+  void (*gru_cell_gradient)(
+      float *dgates, float *dhidden, const float *gates, const float *previous_hidden, size_t rows,
+      size_t u);
+
   // ---- optimizers: flat, one pass ---------------------------------------------------------------
 
   /// m = b1 m + (1 - b1) g; v = b2 v + (1 - b2) g^2; p -= lr / correction1 * m / (sqrt(v /

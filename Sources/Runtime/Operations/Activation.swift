@@ -32,7 +32,7 @@ public enum Activation: String, Sendable, Hashable, CaseIterable {
   case hardTanh = "hard_tanh"
 
   /// Whether the derivative is computed from x; from the result where not.
-  var slopeNeedsInput: Bool {
+  public var slopeNeedsInput: Bool {
     switch self {
     case .gelu, .geluTanh, .silu, .hardSwish: true
     default: false

@@ -59,7 +59,7 @@ struct CrossEntropy: Operation {
 
   func emit(_ node: Graph.Node, into program: inout ProgramBuilder) throws(RuntimeError) {
     let classes = program.type(of: node.operands[0]).shape[0]
-    try program.checkLabels(node.operands[1], classes: classes)
+    try program.checkIndices(node.operands[1], count: classes)
     let (isa, smoothing, weights) = (program.instructionSet, smoothing, weights)
     let (x, labels) = (try program.buffer(node.operands[0]), try program.buffer(node.operands[1]))
     let gradient = program.isUsed(node.results[1]) ? try program.buffer(node.results[1]) : nil

@@ -17,19 +17,19 @@ extension Graph {
 struct InputBinding {
   let ports: [Port]
   let maximumBatch: Int
-  let labelChecks: [(input: Int, classes: Int)]
+  let indexChecks: [(input: Int, count: Int)]
 
   init(_ graph: Graph, _ program: Program, maximumBatch: Int) {
     ports = graph.ports
     self.maximumBatch = maximumBatch
-    labelChecks = program.labelChecks
+    indexChecks = program.indexChecks
   }
 
   /// Sets the inputs of a run.
   ///
   /// Allocates nothing unless it throws.
   ///
-  /// - Throws: `.invalidArgument` for a batch outside 1...maximum or a label outside its classes,
+  /// - Throws: `.invalidArgument` for a batch outside 1...maximum or an index outside its range,
   /// `.shapeMismatch` for another number of inputs or of bytes.
   func bind(
     _ inputs: [UnsafeRawBufferPointer], batch: Int, to memory: ProgramMemory
@@ -59,12 +59,14 @@ struct InputBinding {
       // SAFETY: steps read inputs and never write them; the table of pointers has one type for all.
       memory.setInput(index, UnsafeMutableRawPointer(mutating: base))
     }
-    for check in labelChecks {
+    for check in indexChecks {
       let labels = inputs[check.input].assumingMemoryBound(to: Int32.self)
-      for (sample, label) in labels.enumerated() where label < 0 || Int(label) >= check.classes {
+      let perSample = max(1, ports[check.input].type.shape.elementCount)
+      for (position, label) in labels.enumerated() where label < 0 || Int(label) >= check.count {
         throw RuntimeError(
           .invalidArgument,
-          "expected labels of 0 to \(check.classes - 1); came \(label) in sample \(sample)",
+          "expected integers of 0 to \(check.count - 1); came \(label) in sample"
+            + " \(position / perSample)",
           field: ports[check.input].name)
       }
     }

@@ -72,8 +72,8 @@ struct Program: Sendable {
   let scratchByteCount: Int
   /// Buffers of the results, in the order they were asked for.
   let outputs: [Buffer]
-  /// Labels to be checked before a run: they index memory.
-  let labelChecks: [(input: Int, classes: Int)]
+  /// Integers to be checked before a run: they index memory.
+  let indexChecks: [(input: Int, count: Int)]
   /// Parameter buffers that `steps` read, the prologue apart.
   let parametersRead: [Buffer]
 }

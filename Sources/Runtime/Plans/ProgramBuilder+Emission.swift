@@ -23,7 +23,7 @@ extension Program {
     Program(
       prologue: prologue, steps: [], storages: storages, arenaByteCount: 0,
       residentByteCount: residentByteCount, scratchByteCount: scratchByteCount, outputs: [],
-      labelChecks: [], parametersRead: [])
+      indexChecks: [], parametersRead: [])
   }
 
   /// The same steps on other memory.
@@ -31,6 +31,6 @@ extension Program {
     Program(
       prologue: prologue, steps: steps, storages: storages, arenaByteCount: arenaByteCount,
       residentByteCount: residentByteCount, scratchByteCount: scratchByteCount, outputs: outputs,
-      labelChecks: labelChecks, parametersRead: parametersRead)
+      indexChecks: indexChecks, parametersRead: parametersRead)
   }
 }

@@ -31,7 +31,7 @@ struct ProgramBuilder {
   private var inPlace: [(result: Int, operand: Int, step: Int)] = []
   private var scratchByteCount = 0
   private let used: Set<Graph.Value>
-  private var labelChecks: [(input: Int, classes: Int)] = []
+  private var indexChecks: [(input: Int, count: Int)] = []
 
   /// What was packed already, so that two operations with one weight share it.
   struct PackKey: Hashable {
@@ -97,10 +97,15 @@ struct ProgramBuilder {
   }
 
   /// Weights in the layout that a kernel wants, made by the prologue when they are new.
+  ///
+  /// - Throws: `.unsupported` for what is no parameter: it is not there yet when the prologue runs.
   mutating func packed(
     _ value: Graph.Value, layout: String, floats count: Int,
     _ pack: (_ source: Buffer, _ destination: Buffer) -> Step
   ) throws(RuntimeError) -> Buffer {
+    guard case .parameter = graph.origins[value.index] else {
+      throw RuntimeError(.unsupported, "expected a parameter of the graph", field: "weights")
+    }
     let key = PackKey(value: value, layout: layout)
     if let buffer = packs[key] { return buffer }
     let destination = add(.resident(byteCount: try Shape([count]).byteCount(of: .fp32)))
@@ -109,12 +114,14 @@ struct ProgramBuilder {
     return destination
   }
 
-  /// Asks that the labels in an input are checked against the number of classes before each run.
-  mutating func checkLabels(_ value: Graph.Value, classes: Int) throws(RuntimeError) {
+  /// Asks that the integers in an input, which index memory, are checked before each run: 0..<count.
+  mutating func checkIndices(_ value: Graph.Value, count: Int) throws(RuntimeError) {
     guard let input = graph.inputs.firstIndex(of: value) else {
-      throw RuntimeError(.unsupported, "labels must be an input of the graph", field: "labels")
+      throw RuntimeError(
+        .unsupported, "labels, lengths and indices must be an input of the graph",
+        field: "indices")
     }
-    labelChecks.append((input, classes))
+    indexChecks.append((input, count))
   }
 
   /// Adds a step.
@@ -164,7 +171,7 @@ struct ProgramBuilder {
     return Program(
       prologue: prologue, steps: steps, storages: storages, arenaByteCount: arena.byteCount,
       residentByteCount: resident.byteCount, scratchByteCount: scratchByteCount,
-      outputs: outputBuffers, labelChecks: labelChecks,
+      outputs: outputBuffers, indexChecks: indexChecks,
       parametersRead: parametersRead.sorted().map(Buffer.init(index:)))
   }
 }

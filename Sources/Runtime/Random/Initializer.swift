@@ -18,6 +18,8 @@ public enum Initializer: Sendable, Hashable {
   case heNormal(fanIn: Int)
   /// Uniform in ±1/√fanIn, narrower than the others: what PyTorch's layers begin with.
   case fanInUniform(fanIn: Int)
+  /// Normal around zero.
+  case normal(deviation: Float)
 }
 
 extension Initializer {
@@ -45,6 +47,8 @@ extension Initializer {
       kernels.pointee.random_uniform(start, &numbers, 0, -limit, limit, elements.count)
     case .heNormal(let fanIn):
       let deviation = (2 / Float(max(1, fanIn))).squareRoot()
+      kernels.pointee.random_normal(start, &numbers, 0, 0, deviation, elements.count)
+    case .normal(let deviation):
       kernels.pointee.random_normal(start, &numbers, 0, 0, deviation, elements.count)
     case .fanInUniform(let fanIn):
       let limit = 1 / Float(max(1, fanIn)).squareRoot()

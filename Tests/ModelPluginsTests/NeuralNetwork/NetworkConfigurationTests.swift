@@ -40,6 +40,11 @@ struct NetworkConfigurationTests {
       #"{"layers":[\#(dense)],"gradient_clipping":{"value":0.5},"schedule":{"type":"cosine","warmup_epochs":0.5}}"#,
       #"{"layers":[\#(dense)],"schedule":{"type":"step","epochs":3}}"#,
       #"{"layers":[\#(dense)],"schedule":{"type":"exponential"}}"#,
+      TestNetworks.recurrent,
+      #"{"layers":[{"type":"embedding","entries":9,"dimensions":2},{"type":"rnn","units":3}]}"#,
+      #"{"preset":{"name":"images","outputs":10}}"#,
+      #"{"preset":{"name":"sequences","outputs":10}}"#,
+      #"{"preset":{"name":"tables","outputs":1},"loss":"huber"}"#,
       #"{"layers":[\#(dense)],"schedule":{"type":"reduce_on_plateau","patience":2}}"#,
     ])
   func canonicalText(text: String) throws {
@@ -58,7 +63,27 @@ struct NetworkConfigurationTests {
       (#"{"layers":{}}"#, "configuration.layers", "came an object"),
       (layer("3"), "configuration.layers[0]", "expected an object, came 3"),
       (layer("{}"), "configuration.layers[0].type", "missing"),
-      (layer(#"{"type":"lstm"}"#), "configuration.layers[0].type", "\"conv2d\", \"max_pool2d\""),
+      (layer(#"{"type":"lost"}"#), "configuration.layers[0].type", "\"conv2d\", \"max_pool2d\""),
+      (layer(#"{"type":"lstm"}"#), "configuration.layers[0].units", "missing"),
+      (
+        layer(#"{"type":"gru","units":4,"activation":"tanh"}"#),
+        "configuration.layers[0].activation", "is unknown"
+      ),
+      (
+        layer(#"{"type":"rnn","units":4,"activation":"gelu"}"#),
+        "configuration.layers[0].activation", "\"tanh\""
+      ),
+      (layer(#"{"type":"lstm","units":4,"layers":9}"#), "configuration.layers[0].layers", "1...8"),
+      (
+        layer(#"{"type":"embedding","entries":4}"#), "configuration.layers[0].dimensions",
+        "missing"
+      ),
+      (
+        #"{"layers":[\#(dense)],"preset":{"name":"images","outputs":10}}"#,
+        "configuration.preset", "either a preset or layers"
+      ),
+      (#"{"preset":{"name":"sounds","outputs":10}}"#, "configuration.preset.name", "\"tables\""),
+      (#"{"preset":{"name":"images"}}"#, "configuration.preset.outputs", "missing"),
       (
         layer(#"{"type":"dense","units":"abc"}"#), "configuration.layers[0].units",
         "expected an integer in 1...65536, came \"abc\""

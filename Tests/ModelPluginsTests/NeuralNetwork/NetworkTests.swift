@@ -73,6 +73,22 @@ struct NetworkTests {
         "configuration.layers[1].activation", "cross_entropy takes logits"
       ),
       (
+        #"{"type":"flatten"},{"type":"lstm","units":4}"#, "configuration.layers[1]",
+        "lstm expects sequences"
+      ),
+      (
+        #"{"type":"flatten"},{"type":"embedding","entries":4,"dimensions":2}"#,
+        "configuration.layers[1]", "only be the first layer"
+      ),
+      (
+        #"{"type":"embedding","entries":4,"dimensions":2},{"type":"lstm","units":10}"#,
+        "configuration.layers[0]", "expected 256 entries"
+      ),
+      (
+        #"{"type":"gru","units":65536},{"type":"dense","units":10}"#,
+        "configuration.layers[0].units", "at most 536870912 parameters"
+      ),
+      (
         #"{"type":"flatten"},{"type":"dense","units":65536},{"type":"dense","units":65536}"#,
         "configuration.layers[2].units", "at most 536870912 parameters"
       ),

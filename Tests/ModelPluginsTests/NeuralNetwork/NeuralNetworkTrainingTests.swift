@@ -118,7 +118,7 @@ struct NeuralNetworkTrainingTests {
 
   @Test(
     "A run that is interrupted after any epoch ends with the same bits",
-    arguments: [TestNetworks.convolutional, TestNetworks.everyLayer])
+    arguments: [TestNetworks.convolutional, TestNetworks.everyLayer, TestNetworks.recurrent])
   func resumes(configuration: String) throws {
     let dataset = try SyntheticData.quarters(train: 130)
     func trainer(threads: Int) throws -> PluginTrainer {
@@ -396,5 +396,45 @@ struct NeuralNetworkTrainingTests {
       let isSame = before[name] == after[name]
       #expect(isSame == !name.hasPrefix("layers.3."), "\(name)")
     }
+  }
+
+  @Test(
+    "An embedding and an LSTM learn the order of words, and are served",
+    arguments: [DataType.int32, .uint8])
+  func words(datatype: DataType) throws {
+    let plugin = try plugin()
+    let dataset = try SyntheticData.words(train: 96, datatype)
+    let configuration = """
+      {"layers":[{"type":"embedding","entries":256,"dimensions":8},{"type":"lstm","units":12},
+        {"type":"dense","units":2}],
+       "optimizer":{"type":"adam","learning_rate":0.03},"epochs":8,"batch_size":16,
+       "input_tensor":"words"}
+      """
+    let trainer = try plugin.makeTrainer(configuration: configuration, seed: 4, dataset: dataset)
+    let artifacts = try finish(trainer)
+    #expect(try #require(value("accuracy", trainer.evaluate(split: "train"))) > 0.95)
+    let model = try plugin.makeModel(
+      artifacts: artifacts.map { Artifact(name: $0, copying: $1) }, configuration: "")
+    #expect(
+      model.inputs == [TensorSpecification(name: "words", datatype: datatype, shape: [6])])
+    let execution = model.makeExecution()
+    execution.batchSize = 1
+    let words = try #require(dataset.bytes(of: "train/words"))
+    let box = ByteBox(words[..<(6 * (datatype.byteCount ?? 1))])
+    execution.setInput(0, datatype: datatype, shape: [1, 6], bytes: box.bytes, owner: box)
+    try model.execute(execution)
+    let probabilities = execution.output(0).floats
+    #expect(probabilities[1] > 0.5)
+  }
+
+  @Test("Presets fit the data that they are for", arguments: ["images", "sequences", "tables"])
+  func presets(name: String) throws {
+    let trainer = try plugin().makeTrainer(
+      configuration: """
+        {"preset":{"name":"\(name)","outputs":4},"epochs":4,"batch_size":32,
+         "optimizer":{"learning_rate":0.005}}
+        """, seed: 1, dataset: SyntheticData.quarters(train: 128))
+    _ = try finish(trainer)
+    #expect(try #require(value("accuracy", trainer.evaluate(split: "train"))) > 0.5)
   }
 }

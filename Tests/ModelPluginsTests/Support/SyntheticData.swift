@@ -39,6 +39,30 @@ enum SyntheticData {
     ])
   }
 
+  /// Sequences of six indices; the label is 1 where the 3 comes before the 5.
+  static func words(train count: Int, _ datatype: DataType) throws -> DataSetView {
+    let random = Philox(key: 7, stream: 6)
+    var words: [UInt8] = []
+    var labels: [UInt8] = []
+    for sample in 0..<count {
+      var sentence = (0..<6).map {
+        UInt8([0, 1, 2, 4][random.integer(at: UInt64(sample * 8 + $0), below: 4)])
+      }
+      let first = random.integer(at: UInt64(sample * 8 + 6), below: 3)
+      let second = 3 + random.integer(at: UInt64(sample * 8 + 7), below: 3)
+      let isOrdered = sample % 2 == 0
+      (sentence[first], sentence[second]) = isOrdered ? (3, 5) : (5, 3)
+      words += sentence
+      labels.append(isOrdered ? 1 : 0)
+    }
+    let width = datatype.byteCount ?? 1
+    let bytes = words.flatMap { [$0] + [UInt8](repeating: 0, count: width - 1) }
+    return try view([
+      (TensorSpecification(name: "train/words", datatype: datatype, shape: [count, 6]), bytes),
+      (TensorSpecification(name: "train/labels", datatype: .uint8, shape: [count]), labels),
+    ])
+  }
+
   /// Owns the bytes of a data set.
   private final class Owner: Sendable {
     let boxes: [ByteBox]
@@ -117,6 +141,17 @@ enum TestNetworks {
        {"type":"dense","units":4}],
      "optimizer":{"type":"sgd","learning_rate":0.1,"momentum":0.9,"nesterov":true},
      "epochs":3,"batch_size":50}
+    """
+}
+
+extension TestNetworks {
+  /// Every kind of recurrent layer, over rows of images.
+  static let recurrent = """
+    {"input":{"scale":0.01,"offset":-1},
+     "layers":[{"type":"gru","units":8,"layers":2,"bidirectional":true,"return_sequences":true},
+       {"type":"rnn","units":6,"return_sequences":true},{"type":"dropout","rate":0.1},
+       {"type":"lstm","units":9,"bidirectional":true},{"type":"dense","units":4}],
+     "optimizer":{"type":"adam","learning_rate":0.01},"epochs":3,"batch_size":50}
     """
 }
 

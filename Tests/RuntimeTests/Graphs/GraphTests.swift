@@ -107,6 +107,58 @@ struct GraphTests {
       let x = try $0.input("x", shape: Shape([9]))
       _ = try $0.loss(.huber(delta: 0), x, targets: x)
     },
+    Misuse("a slice beyond the end", names: "range") {
+      _ = try $0.slice($0.input("x", shape: Shape([9])), axis: 0, 5..<10)
+    },
+    Misuse("a slice of no axis", names: "axis") {
+      _ = try $0.slice($0.input("x", shape: Shape([9])), axis: 1, 0..<1)
+    },
+    Misuse("joining what does not fit", names: "values") {
+      _ = try $0.concatenate(
+        [$0.input("x", shape: Shape([9, 2])), $0.input("y", shape: Shape([9, 3]))], axis: 0)
+    },
+    Misuse("an embedding of floats", names: "indices") {
+      let table = try $0.parameter("table", shape: Shape([3, 2]), .ones)
+      _ = try $0.embedding($0.input("x", shape: Shape([9])), weights: table)
+    },
+    Misuse("bytes into a small table", names: "weights") {
+      let table = try $0.parameter("table", shape: Shape([255, 2]), .ones)
+      _ = try $0.embedding($0.input("x", .uint8, shape: Shape([9])), weights: table)
+    },
+    Misuse("an LSTM over vectors", names: "input") {
+      let w = try $0.parameter("w", shape: Shape([3, 8]), .ones)
+      _ = try $0.recurrent(
+        .lstm, $0.input("x", shape: Shape([3])),
+        RecurrentParameters(weights: w, recurrentWeights: w, bias: w))
+    },
+    Misuse("an LSTM with three gates", names: "recurrent_weights") {
+      let w = try $0.parameter("w", shape: Shape([2, 6]), .ones)
+      _ = try $0.recurrent(
+        .lstm, $0.input("x", shape: Shape([3, 2])),
+        RecurrentParameters(weights: w, recurrentWeights: w, bias: w))
+    },
+    Misuse("a GRU without its second bias", names: "recurrent_bias") {
+      let w = try $0.parameter("w", shape: Shape([2, 6]), .ones)
+      let b = try $0.parameter("b", shape: Shape([6]), .ones)
+      _ = try $0.recurrent(
+        .gru, $0.input("x", shape: Shape([3, 2])),
+        RecurrentParameters(weights: w, recurrentWeights: w, bias: b))
+    },
+    Misuse("an LSTM that begins without a cell", names: "cell") {
+      let w = try $0.parameter("w", shape: Shape([2, 8]), .ones)
+      let b = try $0.parameter("b", shape: Shape([8]), .ones)
+      _ = try $0.recurrent(
+        .lstm, $0.input("x", shape: Shape([3, 2])),
+        RecurrentParameters(weights: w, recurrentWeights: w, bias: b),
+        initial: RecurrentState(hidden: $0.input("h", shape: Shape([2]))))
+    },
+    Misuse("a recurrent layer with GELU", names: "activation") {
+      let w = try $0.parameter("w", shape: Shape([2, 2]), .ones)
+      let b = try $0.parameter("b", shape: Shape([2]), .ones)
+      _ = try $0.recurrent(
+        .simple(.gelu), $0.input("x", shape: Shape([3, 2])),
+        RecurrentParameters(weights: w, recurrentWeights: w, bias: b))
+    },
     Misuse("squared error of different shapes", names: "targets") {
       _ = try $0.meanSquaredError(
         $0.input("x", shape: Shape([9])), targets: $0.input("y", shape: Shape([8])))

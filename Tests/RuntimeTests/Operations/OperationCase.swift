@@ -59,6 +59,11 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
     .activation("softplus", .softplus), .activation("relu6", .relu6),
     .activation("hard-sigmoid", .hardSigmoid), .activation("hard-swish", .hardSwish),
     .activation("hard-tanh", .hardTanh),
+    OperationCase("slice") { graph, x, _ in try graph.slice(x, axis: 0, 1..<3) },
+    OperationCase("concatenate") { graph, x, _ in
+      try graph.concatenate(
+        [x, graph.slice(x, axis: -1, 2..<5), graph.slice(x, axis: 1, 0..<1)], axis: -1)
+    },
     OperationCase("softmax") { graph, x, _ in try graph.softmax(x) },
     OperationCase("log-softmax") { graph, x, _ in try graph.logSoftmax(x) },
     OperationCase("batch-norm", parameters: ["scale", "offset"]) { graph, x, p in

@@ -7,6 +7,8 @@ extension NetworkConfiguration {
     static let layers = 1...256
     static let width = 1...65536
     static let window = 1...64
+    static let recurrentLayers = 1...8
+    static let entries = 1...(1 << 24)
     static let epochs = 1...100_000
     static let batchSize = 1...65536
     static let maxBatchSize = 1...4096
@@ -28,11 +30,19 @@ extension NetworkConfiguration {
     let fields = FieldReader(
       json, path: "configuration",
       keys: [
-        "input", "layers", "loss", "optimizer", "regularization", "gradient_clipping", "schedule",
+        "input", "layers", "preset", "loss", "optimizer", "regularization", "gradient_clipping",
+        "schedule",
         "early_stopping", "monitor_split", "epochs", "batch_size", "input_tensor", "label_tensor",
         "serving",
       ], list: list)
-    (layers, frozenLayers) = Self.readLayers(fields, list)
+    if let preset = fields["preset"] {
+      layers = NetworkPreset(preset, path: fields.field("preset"), list: list)?.layers ?? []
+      if fields["layers"] != nil {
+        fields.refuse("preset", "expected either a preset or layers")
+      }
+    } else {
+      (layers, frozenLayers) = Self.readLayers(fields, list)
+    }
     input = Input(fields["input"], path: fields.field("input"), list: list)
     loss = LossChoice(fields["loss"], path: fields.field("loss"), list: list)
     optimizer = OptimizerChoice(fields["optimizer"], path: fields.field("optimizer"), list: list)
@@ -144,6 +154,20 @@ extension NetworkConfiguration.Layer {
         })
     case .activation:
       self = .activation(fields.choice("activation", of: Activation.self) ?? .relu)
+    case .lstm: self = .recurrent(fields.recurrent(.lstm))
+    case .gru: self = .recurrent(fields.recurrent(.gru))
+    case .rnn:
+      let activation =
+        fields["activation"] == nil ? .tanh : fields.choice("activation", of: Activation.self)
+      if activation?.isRecurrent == false {
+        let names = Activation.allCases.filter(\.isRecurrent).map { "\"\($0.rawValue)\"" }
+        fields.refuse("activation", "expected one of \(names.joined(separator: ", "))")
+      }
+      self = .recurrent(fields.recurrent(.simple(activation ?? .tanh)))
+    case .embedding:
+      self = .embedding(
+        entries: fields.integer("entries", bounds.entries),
+        dimensions: fields.integer("dimensions", bounds.width))
     }
   }
 
@@ -157,6 +181,9 @@ extension NetworkConfiguration.Layer {
     case .dropout: ["type", "rate"]
     case .batchNorm: ["type", "epsilon", "momentum"]
     case .activation: ["type", "activation"]
+    case .lstm, .gru: ["type", "units", "layers", "bidirectional", "return_sequences"]
+    case .rnn: ["type", "units", "layers", "bidirectional", "return_sequences", "activation"]
+    case .embedding: ["type", "entries", "dimensions"]
     }
   }
 }
@@ -176,9 +203,22 @@ extension FieldReader {
     }
   }
 
+  fileprivate func recurrent(_ cell: RecurrentCell) -> NetworkConfiguration.Recurrent {
+    NetworkConfiguration.Recurrent(
+      cell: cell, units: integer("units", NetworkConfiguration.Bounds.width),
+      layers: integer("layers", NetworkConfiguration.Bounds.recurrentLayers, default: 1),
+      isBidirectional: bool("bidirectional", default: false),
+      returnsSequences: bool("return_sequences", default: false))
+  }
+
   /// An activation, or nil for `"none"` and where there is none.
   fileprivate func activation() -> Activation? {
     if self["activation"] == nil || self["activation"] == .string("none") { return nil }
     return choice("activation", of: Activation.self)
   }
+}
+
+extension Activation {
+  /// Whether a recurrent layer takes it.
+  fileprivate var isRecurrent: Bool { !slopeNeedsInput }
 }

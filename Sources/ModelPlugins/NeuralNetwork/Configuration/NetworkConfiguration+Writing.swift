@@ -41,6 +41,13 @@ extension NetworkConfiguration.Layer {
     case .dropout: .dropout
     case .batchNorm: .batchNorm
     case .activation: .activation
+    case .recurrent(let layer):
+      switch layer.cell {
+      case .lstm: .lstm
+      case .gru: .gru
+      case .simple: .rnn
+      }
+    case .embedding: .embedding
     }
   }
 
@@ -62,7 +69,20 @@ extension NetworkConfiguration.Layer {
     case .batchNorm(let epsilon, let momentum):
       #"{\#(type),"epsilon":\#(epsilon),"momentum":\#(momentum)}"#
     case .activation(let activation): #"{\#(type),"activation":"\#(activation.rawValue)"}"#
+    case .recurrent(let layer): "{\(type),\(layer.canonicalText)}"
+    case .embedding(let entries, let dimensions):
+      #"{\#(type),"entries":\#(entries),"dimensions":\#(dimensions)}"#
     }
+  }
+}
+
+extension NetworkConfiguration.Recurrent {
+  fileprivate var canonicalText: String {
+    let shared =
+      #""units":\#(units),"layers":\#(layers),"bidirectional":\#(isBidirectional),"#
+      + #""return_sequences":\#(returnsSequences)"#
+    guard case .simple(let activation) = cell else { return shared }
+    return shared + #","activation":"\#(activation.rawValue)""#
   }
 }
 
@@ -70,7 +90,7 @@ extension NetworkConfiguration.LayerType {
   /// Whether a layer of this type learns anything.
   var hasParameters: Bool {
     switch self {
-    case .conv2d, .dense, .batchNorm: true
+    case .conv2d, .dense, .batchNorm, .lstm, .gru, .rnn, .embedding: true
     case .maxPool2D, .averagePool2D, .flatten, .dropout, .activation: false
     }
   }

@@ -38,6 +38,10 @@ struct NetworkConfiguration: Sendable, Hashable {
     case dropout
     case batchNorm = "batch_norm"
     case activation
+    case lstm
+    case gru
+    case rnn
+    case embedding
   }
 
   /// One layer.
@@ -52,5 +56,18 @@ struct NetworkConfiguration: Sendable, Hashable {
     case dropout(rate: Double)
     case batchNorm(epsilon: Double, momentum: Double)
     case activation(Activation)
+    case recurrent(Recurrent)
+    case embedding(entries: Int, dimensions: Int)
+  }
+
+  /// Recurrent layers of one kind, one on the other.
+  struct Recurrent: Sendable, Hashable {
+    var cell: RecurrentCell
+    var units: Int
+    var layers = 1
+    /// Whether a second cell goes from the end to the beginning; what both give is put side by side.
+    var isBidirectional = false
+    /// Whether the hidden states of all steps go on, or the last one alone.
+    var returnsSequences = false
   }
 }

@@ -10,7 +10,7 @@ extension NetworkConfiguration {
       "title": "neural-network",
       "type": "object",
       "additionalProperties": false,
-      "required": ["layers"],
+      "oneOf": [{"required": ["layers"]}, {"required": ["preset"]}],
       "properties": {
         "input": {
           "type": "object", "additionalProperties": false, "default": {},
@@ -22,6 +22,14 @@ extension NetworkConfiguration {
         },
         "layers": {
           "type": "array", "minItems": 1, "maxItems": 256, "items": {"$ref": "#/$defs/layer"}
+        },
+        "preset": {
+          "type": "object", "additionalProperties": false, "required": ["name", "outputs"],
+          "description": "Layers for a kind of data, instead of layers; outputs are classes or predicted numbers.",
+          "properties": {
+            "name": {"enum": ["images", "sequences", "tables"]},
+            "outputs": {"$ref": "#/$defs/width"}
+          }
         },
         "loss": {"$ref": "#/$defs/loss", "default": "cross_entropy"},
         "optimizer": {"$ref": "#/$defs/optimizer", "default": {"type": "adam"}},
@@ -151,6 +159,36 @@ extension NetworkConfiguration {
               "required": ["type", "activation"],
               "properties": {
                 "type": {"const": "activation"}, "activation": {"$ref": "#/$defs/function"}
+              }
+            },
+            {
+              "type": "object", "additionalProperties": false, "required": ["type", "units"],
+              "description": "Over sequences, [steps, ...]: the first dimension of a sample is its steps.",
+              "properties": {
+                "type": {"enum": ["lstm", "gru", "rnn"]},
+                "units": {"$ref": "#/$defs/width"},
+                "layers": {"type": "integer", "minimum": 1, "maximum": 8, "default": 1},
+                "bidirectional": {"type": "boolean", "default": false},
+                "return_sequences": {"type": "boolean", "default": false},
+                "activation": {
+                  "enum": [
+                    "relu", "sigmoid", "tanh", "leaky_relu", "elu", "softplus", "relu6",
+                    "hard_sigmoid", "hard_tanh"
+                  ],
+                  "default": "tanh", "description": "Of an rnn only."
+                },
+                "trainable": {"$ref": "#/$defs/trainable"}
+              }
+            },
+            {
+              "type": "object", "additionalProperties": false,
+              "required": ["type", "entries", "dimensions"],
+              "description": "The first layer, over samples of INT32 or UINT8 indices.",
+              "properties": {
+                "type": {"const": "embedding"},
+                "entries": {"type": "integer", "minimum": 1, "maximum": 16777216},
+                "dimensions": {"$ref": "#/$defs/width"},
+                "trainable": {"$ref": "#/$defs/trainable"}
               }
             }
           ]

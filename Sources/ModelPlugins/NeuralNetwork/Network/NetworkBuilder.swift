@@ -26,9 +26,12 @@ struct NetworkBuilder {
   ) throws(PluginError) {
     let field = "configuration.input_tensor"
     frozenLayers = configuration.frozenLayers
-    guard sample.datatype == .uint8 || sample.datatype == .fp32 else {
+    let isIndices = if case .embedding = configuration.layers.first { true } else { false }
+    let types: [DataType] = isIndices ? [.int32, .uint8] : [.uint8, .fp32]
+    guard types.contains(sample.datatype) else {
+      let names = types.map(\.rawValue).joined(separator: " or ")
       throw PluginError(
-        field: field, "expected a tensor of UINT8 or FP32, came \(sample.datatype.rawValue)")
+        field: field, "expected a tensor of \(names), came \(sample.datatype.rawValue)")
     }
     guard (1...3).contains(sample.shape.count), let count = Extents.product(sample.shape),
       (1...Self.maxValueCount).contains(count)
@@ -39,11 +42,14 @@ struct NetworkBuilder {
           + " came \(sample.shape)")
     }
     // Images without channels are images with one.
-    let shape = sample.shape.count == 2 ? sample.shape + [1] : sample.shape
+    let shape =
+      sample.shape.count == 2 && !isIndices ? sample.shape + [1] : sample.shape
     do throws(RuntimeError) {
       let raw = try graph.input(
         configuration.inputTensor, sample.datatype, shape: Shape(shape))
-      if sample.datatype == .fp32, configuration.input == NetworkConfiguration.Input() {
+      if isIndices
+        || (sample.datatype == .fp32 && configuration.input == NetworkConfiguration.Input())
+      {
         value = raw
       } else {
         value = try graph.convert(
@@ -57,7 +63,7 @@ struct NetworkBuilder {
   /// Adds the layer at `index` of the configuration.
   mutating func add(_ layer: NetworkConfiguration.Layer, at index: Int) throws(PluginError) {
     let path = "configuration.layers[\(index)]"
-    try checkInput(of: layer, path: path)
+    try checkInput(of: layer, at: index, path: path)
     try countParameters(of: layer, path: path)
     isTrainable = !frozenLayers.contains(index)
     do throws(RuntimeError) {
@@ -76,9 +82,21 @@ struct NetworkBuilder {
 
   /// Whether the layer takes what comes to it, said in the words of the configuration.
   private func checkInput(
-    of layer: NetworkConfiguration.Layer, path: String
+    of layer: NetworkConfiguration.Layer, at index: Int, path: String
   ) throws(PluginError) {
     switch layer {
+    case .recurrent:
+      guard shape.count >= 2 else {
+        throw PluginError(
+          field: path,
+          "\(layer.type.rawValue) expects sequences, [steps, ...]; what comes to it has shape"
+            + " \(shape)")
+      }
+    case .embedding:
+      guard index == 0 else {
+        throw PluginError(
+          field: path, "embedding expects indices, so it can only be the first layer")
+      }
     case .conv2d, .maxPool2D, .averagePool2D:
       guard shape.count == 3 else {
         throw PluginError(
@@ -110,6 +128,14 @@ struct NetworkBuilder {
       (count, field) = ((kernel * kernel * channels + 1) * filters, ".filters")
     case .dense(let units, _, _): (count, field) = ((channels + 1) * units, ".units")
     case .batchNorm: (count, field) = (4 * channels, "")
+    case .recurrent(let layer):
+      let features = shape.dropFirst().reduce(1, *)
+      guard features <= Self.maxParameterCount else {
+        throw PluginError(field: path, "expected fewer features a step; came \(features)")
+      }
+      (count, field) = (layer.parameterCount(features: features), ".units")
+    case .embedding(let entries, let dimensions):
+      (count, field) = (entries * dimensions, ".entries")
     default: return
     }
     guard count <= Self.maxParameterCount - parameterCount else {
@@ -126,6 +152,12 @@ struct NetworkBuilder {
   ) throws(RuntimeError) -> Graph.Value {
     let channels = shape.last ?? 1
     switch layer {
+    case .recurrent(let layer): return try apply(layer, prefix: prefix)
+    case .embedding(let entries, let dimensions):
+      let weights = try graph.parameter(
+        prefix + "weight", shape: Shape([entries, dimensions]), .normal(deviation: 1),
+        isTrainable: isTrainable)
+      return try graph.embedding(value, weights: weights)
     case .conv2d(let filters, let kernel, let stride, let padding, let useBias, let activation):
       let weights = try graph.parameter(
         prefix + "weight", shape: Shape([kernel, kernel, channels, filters]),
@@ -163,6 +195,50 @@ struct NetworkBuilder {
     }
   }
 
+  /// Layers one on the other, each in one or both directions.
+  private mutating func apply(
+    _ layer: NetworkConfiguration.Recurrent, prefix: String
+  ) throws(RuntimeError) -> Graph.Value {
+    let features = shape.dropFirst().reduce(1, *)
+    var x = value
+    if shape.count > 2 { x = try graph.reshape(x, to: Shape([shape[0], features])) }
+    for index in 0..<layer.layers {
+      let isLast = index == layer.layers - 1
+      let forward = try parameters(of: layer, on: x, prefix: "\(prefix)\(index).")
+      let (outputs, state) =
+        if layer.isBidirectional {
+          try graph.bidirectional(
+            layer.cell, x, forward: forward,
+            backward: parameters(of: layer, on: x, prefix: "\(prefix)\(index).reverse."))
+        } else {
+          try graph.recurrent(layer.cell, x, forward)
+        }
+      x = isLast && !layer.returnsSequences ? state.hidden : outputs
+      valueCount += layer.workingCount(steps: shape[0])
+    }
+    return x
+  }
+
+  private mutating func parameters(
+    of layer: NetworkConfiguration.Recurrent, on x: Graph.Value, prefix: String
+  ) throws(RuntimeError) -> RecurrentParameters {
+    let (features, units) = (graph.type(of: x).shape[1], layer.units)
+    let columns = layer.cell.gateCount * units
+    return RecurrentParameters(
+      weights: try graph.parameter(
+        prefix + "weight", shape: Shape([features, columns]), .fanInUniform(fanIn: units),
+        isTrainable: isTrainable),
+      recurrentWeights: try graph.parameter(
+        prefix + "recurrent_weight", shape: Shape([units, columns]), .fanInUniform(fanIn: units),
+        isTrainable: isTrainable),
+      bias: try graph.parameter(
+        prefix + "bias", shape: Shape([columns]), .zeros, isTrainable: isTrainable),
+      recurrentBias: layer.cell.hasRecurrentBias
+        ? try graph.parameter(
+          prefix + "recurrent_bias", shape: Shape([columns]), .zeros, isTrainable: isTrainable)
+        : nil)
+  }
+
   private mutating func bias(
     _ isUsed: Bool, _ prefix: String, _ count: Int
   ) throws(RuntimeError) -> Graph.Value? {
@@ -191,5 +267,24 @@ struct NetworkBuilder {
       default: nil
       }
     return PluginError(error, field: field.map { "\(path).\($0)" } ?? path)
+  }
+}
+
+extension NetworkConfiguration.Recurrent {
+  private var directions: Int { isBidirectional ? 2 : 1 }
+
+  /// Elements of all parameters.
+  fileprivate func parameterCount(features: Int) -> Int {
+    // Every factor is bounded: this stays far below the limit of Int.
+    (0..<layers).reduce(0) { sum, layer in
+      let inputs = layer == 0 ? features : directions * units
+      return sum + directions * (inputs + units + 2) * cell.gateCount * units
+    }
+  }
+
+  /// Elements that one layer keeps for its gradient, of one sample: gates and states of every step.
+  fileprivate func workingCount(steps: Int) -> Int {
+    let (count, overflow) = steps.multipliedReportingOverflow(by: 6 * units * directions)
+    return overflow ? 0 : count
   }
 }

@@ -5,15 +5,28 @@ extension Graph {
   public mutating func flatten(_ x: Value) throws(RuntimeError) -> Value {
     try add(Reshape(shape: type(of: x).shape.flattened), [x])[0]
   }
+
+  /// The same elements of each sample under another shape; costs nothing.
+  ///
+  /// - Throws: `.shapeMismatch` for a shape of another number of elements.
+  public mutating func reshape(_ x: Value, to shape: Shape) throws(RuntimeError) -> Value {
+    try add(Reshape(shape: shape), [x])[0]
+  }
 }
 
 /// The same elements under another shape.
 struct Reshape: Operation {
   let shape: Shape
-  var name: String { "flatten" }
+  var name: String { "reshape" }
 
   func resultTypes(of operands: [TensorType]) throws(RuntimeError) -> [TensorType] {
-    [TensorType(operands[0].datatype, shape, isBatched: operands[0].isBatched)]
+    guard shape.elementCount == operands[0].shape.elementCount else {
+      throw RuntimeError(
+        .shapeMismatch,
+        "expected \(operands[0].shape.elementCount) elements, as \(operands[0]) has; came \(shape)",
+        operation: name, field: "shape")
+    }
+    return [TensorType(operands[0].datatype, shape, isBatched: operands[0].isBatched)]
   }
 
   func emit(_ node: Graph.Node, into program: inout ProgramBuilder) throws(RuntimeError) {
