@@ -49,7 +49,7 @@ let package = Package(
     .target(name: "CProtobuf", linkerSettings: [.linkedLibrary("protobuf-c")]),
     .target(name: "CEpoll"),
     .target(name: "CMemfd"),
-    .target(name: "CSandbox"),
+    .target(name: "CSandbox", cSettings: optimisedC),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(
       name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),

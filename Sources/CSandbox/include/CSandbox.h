@@ -69,6 +69,10 @@ uint32_t cs_load(const uint32_t *shared);
 void cs_store(uint32_t *shared, uint32_t value);
 
 uint32_t cs_signal_value(const cs_signal *signal);
+// Copies into memory that another core has read: a store to a line in another core's cache takes ten
+// times as long as one past the caches. `to` is aligned to 64 bytes.
+void cs_copy_across(void *to, const void *from, size_t byte_count);
+
 // Sets the value and wakes all who sleep.
 void cs_post(cs_signal *signal, uint32_t value);
 // Waits while the value is `old`: spins for `spin_nanoseconds`, then sleeps, for `timeout` in all

@@ -87,6 +87,18 @@ struct ServeOptions: ParsableArguments {
         + "(environment: MASSIF_ALLOW_UNSIGNED_PLUGINS=true)."))
   var allowUnsignedPlugins = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Private memory that the worker of an isolated plugin may have; 0 for no limit (default: "
+        + "2147483648; environment: MASSIF_ISOLATED_MEMORY_BYTES).", valueName: "bytes"))
+  var isolatedMemoryBytes: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The longest that a call of an isolated plugin may take before its worker is ended (default: "
+        + "30; environment: MASSIF_ISOLATED_CALL_SECONDS).", valueName: "seconds"))
+  var isolatedCallSeconds: String?
+
   @OptionGroup var file: SettingsOptions
 
   /// What the flags give for a setting.
@@ -106,6 +118,8 @@ struct ServeOptions: ParsableArguments {
     case .drainSeconds: drainSeconds
     case .pluginKeys: pluginKeys
     case .allowUnsignedPlugins: allowUnsignedPlugins ? "true" : nil
+    case .isolatedMemoryBytes: isolatedMemoryBytes
+    case .isolatedCallSeconds: isolatedCallSeconds
     default: nil
     }
   }

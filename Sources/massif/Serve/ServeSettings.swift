@@ -21,6 +21,7 @@ struct ServeSettings {
   let drain: Duration
   let pluginKeys: TrustedPluginKeys
   let allowsUnsignedPlugins: Bool
+  let isolation: IsolationConfiguration
 
   init(_ options: ServeOptions) throws(CommandError) {
     let settings = try options.file.settings()
@@ -72,5 +73,9 @@ struct ServeSettings {
         "--plugin-keys: \(error.message)", hint: "`massif plugins keygen` makes a key pair")
     }
     allowsUnsignedPlugins = try value(.allowUnsignedPlugins) == "true"
+    var isolation = IsolationConfiguration()
+    isolation.maxMemoryByteCount = try number(.isolatedMemoryBytes, 0...(1 << 46))
+    isolation.callTimeout = .seconds(try number(.isolatedCallSeconds, 1...86_400))
+    self.isolation = isolation
   }
 }

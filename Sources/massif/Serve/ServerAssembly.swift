@@ -28,7 +28,9 @@ struct ServerAssembly {
     self.log = log
     store = try Store.open(directory: settings.dataDirectory)
     let pluginLog = log
-    let plugins = PluginRegistry(workers: try WorkerPool(threadCount: settings.threads)) {
+    let plugins = PluginRegistry(
+      workers: try WorkerPool(threadCount: settings.threads), isolation: settings.isolation
+    ) {
       pluginLog.log(level: $0.level, "\($1)")
     }
     try plugins.registerBuiltIns()

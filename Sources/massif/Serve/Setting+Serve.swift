@@ -46,11 +46,19 @@ extension Setting {
     environment: "MASSIF_ALLOW_UNSIGNED_PLUGINS", defaultValue: "false",
     about: "load plugins that nobody has signed; for development",
     choices: ["true", "false"])
+  static let isolatedMemoryBytes = Setting(
+    key: "isolated_memory_bytes", flag: "--isolated-memory-bytes",
+    environment: "MASSIF_ISOLATED_MEMORY_BYTES", defaultValue: "2147483648",
+    about: "private memory that the worker of an isolated plugin may have; 0: no limit")
+  static let isolatedCallSeconds = Setting(
+    key: "isolated_call_seconds", flag: "--isolated-call-seconds",
+    environment: "MASSIF_ISOLATED_CALL_SECONDS", defaultValue: "30",
+    about: "the longest that a call of an isolated plugin may take before its worker is ended")
 
   /// The settings of `massif serve`, but for the certificates, which clients have too.
   static let serve: [Setting] = [
     .listen, .dataDirectory, .trustDomain, .administratorTeams, .threads, .concurrentJobs,
     .trainingThreads, .maxMessageBytes, .accessLog, .logLevel, .drainSeconds,
-    .pluginKeys, .allowUnsignedPlugins,
+    .pluginKeys, .allowUnsignedPlugins, .isolatedMemoryBytes, .isolatedCallSeconds,
   ]
 }

@@ -214,10 +214,10 @@ struct RoguesGalleryTests {
       (["ENTRY": "return NULL;"], PluginError.Code.failedPrecondition, "returned no table"),
       (["MINOR": "7"], .failedPrecondition, "ABI 1.7, this host has 1."),
       (["NAME": "\"a/b\""], .invalidArgument, "plugin name"),
-      (["ENTRY": "abort();"], .unavailable, "crashed"),
+      (["ENTRY": "abort();"], .failedPrecondition, "while it was loaded"),
       (
         ["GLOBALS": "__attribute__((constructor)) static void early(void) { abort(); }"],
-        .unavailable, "crashed"
+        .failedPrecondition, "while it was loaded"
       ),
     ])
   func notLoaded(macros: [String: String], code: PluginError.Code, text: String) throws {

@@ -65,7 +65,7 @@ final class HostSlot: @unchecked Sendable {
       let extents = cs_tensor_extents(tensor)
       for axis in 0..<input.rank { extents[axis] = input.extents[axis] }
       if let bytes = input.bytes.baseAddress, let base = mapping.memory.baseAddress {
-        (base + offset).copyMemory(from: bytes, byteCount: input.bytes.count)
+        cs_copy_across(base + offset, bytes, input.bytes.count)
       }
       offset += SlotLayout.roundUp(input.bytes.count, SlotLayout.alignment)
     }

@@ -23,7 +23,9 @@ final class PendingReply<Value: Sendable>: @unchecked Sendable {
     cs_post(signal, 1)
   }
 
-  /// Waits; nil when the time is up. Nil as a timeout: for ever.
+  /// Waits for the value.
+  ///
+  /// Nil when the time is up; without a timeout it never is.
   func wait(timeout: Duration?) -> Value? {
     _ = cs_await(signal, 0, 0, timeout?.nanoseconds ?? -1)
     return value.withLock { $0 }

@@ -18,23 +18,20 @@ enum WorkerEnd: Sendable, Hashable {
     switch self {
     case .signalled(_, usedItsMemory: true), .exited(_, usedItsMemory: true), .outOfMemory:
       PluginError(
-        .resourceExhausted, "the isolated plugin used up its memory and was started again",
+        .resourceExhausted, "the isolated plugin used up its memory",
         reason: .outOfMemory)
     case .signalled(let signal, _):
       PluginError(
-        .unavailable,
-        "the isolated plugin crashed (\(Self.name(of: signal))) while it answered; it is started"
-          + " again", reason: .crashed)
+        .unavailable, "the isolated plugin crashed (\(Self.name(of: signal)))", reason: .crashed)
     case .exited(let status, _):
       PluginError(
-        .unavailable,
-        "the isolated plugin ended its process (status \(status)) while it answered; it is started"
-          + " again", reason: .crashed)
+        .unavailable, "the isolated plugin ended its process (status \(status))",
+        reason: .crashed)
     case .hung:
       PluginError(
         .unavailable,
-        "the isolated plugin was ended because another call of it took too long; it is started"
-          + " again", reason: .restarting)
+        "the isolated plugin was ended because another call of it took too long",
+        reason: .restarting)
     case .stopped:
       PluginError(.unavailable, "the isolated plugin is no longer here", reason: .restarting)
     }

@@ -170,9 +170,11 @@ final class WorkerSupervisor: Sendable {
           process.stop(.stopped)
           throw PluginError(.internal, "the plugin says other things of itself than before")
         }
+        let isRestart = expected != nil
         expected = plugin
         name.withLock { $0 = plugin.name }
         serve(process)
+        if isRestart { log(.info, "isolated plugin \(plugin.name) serves again") }
         first.set(.success(plugin))
         let end = process.waitForEnd()
         if isStopped { break }
@@ -180,7 +182,7 @@ final class WorkerSupervisor: Sendable {
         log(.error, "isolated plugin \(plugin.name) \(end.description)")
       } catch {
         guard expected != nil else {
-          first.set(.failure(error))
+          first.set(.failure(Self.refusal(error)))
           return
         }
         suspend(error)
@@ -192,6 +194,13 @@ final class WorkerSupervisor: Sendable {
       if delay > .zero { _ = stopped.wait(timeout: delay) }
     }
     suspend(WorkerEnd.stopped.error)
+  }
+
+  /// What crashes while it is loaded is not worth another try.
+  private static func refusal(_ error: PluginError) -> PluginError {
+    guard error.reason == .crashed else { return error }
+    return PluginError(
+      .failedPrecondition, "\(error.message) while it was loaded", reason: error.reason)
   }
 
   private var isStopped: Bool { state.withLock { $0.isStopped } }
