@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
+public import Glibc
 
 /// A reading of the clock that statistics are taken with, in nanoseconds since some moment.
 ///
 /// `ContinuousClock.Instant` counts in 128 bits, and its arithmetic shows in profiles of requests
 /// that take a microsecond.
-struct MonotonicTime {
-  private let nanoseconds: UInt64
+@frozen
+public struct MonotonicTime: Sendable {
+  @usableFromInline let nanoseconds: UInt64
+
+  @inlinable
+  init(nanoseconds: UInt64) { self.nanoseconds = nanoseconds }
 
   /// Now; 20 to 25 ns.
-  static var now: MonotonicTime {
+  @inlinable
+  public static var now: MonotonicTime {
     var time = timespec()
     clock_gettime(CLOCK_MONOTONIC, &time)
     return MonotonicTime(
@@ -18,16 +23,8 @@ struct MonotonicTime {
   }
 
   /// Nanoseconds from `earlier` to `self`, 0 when it is later.
-  func since(_ earlier: MonotonicTime) -> UInt64 {
+  @inlinable
+  public func since(_ earlier: MonotonicTime) -> UInt64 {
     nanoseconds > earlier.nanoseconds ? nanoseconds &- earlier.nanoseconds : 0
-  }
-}
-
-extension Duration {
-  /// Whole nanoseconds, 0 for a negative duration.
-  var nanoseconds: UInt64 {
-    let (seconds, attoseconds) = components
-    guard seconds >= 0, attoseconds >= 0 else { return 0 }
-    return UInt64(seconds) &* 1_000_000_000 &+ UInt64(attoseconds) / 1_000_000_000
   }
 }
