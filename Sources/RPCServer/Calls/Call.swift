@@ -12,6 +12,8 @@ public class Call: @unchecked Sendable {
   private(set) final var number: UInt64
   /// The custom headers of the call.
   @exclusivity(unchecked) public private(set) final var metadata: Metadata
+  /// When the turn of the loop began in which the headers came.
+  private(set) final var arrival: MonotonicTime
   /// When the headers came; nil for a call of the data plane without a deadline, to which reading
   /// a clock would be an expense.
   public private(set) final var start: ContinuousClock.Instant?
@@ -29,8 +31,14 @@ public class Call: @unchecked Sendable {
     self.route = route
     self.metadata = metadata
     number = session.nextCallNumber()
+    arrival = session.loop?.turnTime ?? .now
     setTimes(timeout)
   }
+
+  /// Bytes of the messages of the call so far, as they came and as they went.
+  ///
+  /// On the loop.
+  var messageByteCounts: (received: UInt64, sent: UInt64) { (0, 0) }
 
   /// Makes a call that is over stand for another of its session.
   ///
@@ -40,6 +48,7 @@ public class Call: @unchecked Sendable {
     self.metadata = metadata
     number = session.nextCallNumber()
     status = nil
+    arrival = session.loop?.turnTime ?? .now
     setTimes(timeout)
   }
 

@@ -6,6 +6,7 @@ internal import RPCTransport
 final class CallPipeline: Sendable {
   let routes: [String: Route]
   let access: any AccessPolicy
+  let metrics: ServerMetrics
   let log: Logger
   /// Makes the names of calls differ between servers and their restarts.
   let instance = String(UInt32.random(in: 0 ... .max), radix: 36)
@@ -14,14 +15,26 @@ final class CallPipeline: Sendable {
 
   init(
     routes: [String: Route], access: any AccessPolicy, interceptors: [any CallInterceptor],
-    log: Logger
+    metrics: ServerMetrics = ServerMetrics(), log: Logger
   ) {
     self.routes = routes
     self.access = access
+    self.metrics = metrics
     self.log = log
     controlPlane = interceptors
     dataPlane = interceptors.filter(\.coversDataPlane)
   }
+
+  /// The names of the routes, by their index.
+  var methodNames: [String] {
+    routes.values.sorted { $0.index < $1.index }.map {
+      // As gRFC A66 writes them: without the first slash.
+      String($0.method.name.path.dropFirst())
+    }
+  }
+
+  /// The index under which calls of methods that are not there are measured.
+  var otherMethodIndex: Int { routes.count }
 
   func interceptors(for method: MethodDescription) -> [any CallInterceptor] {
     method.kind == .dataPlane ? dataPlane : controlPlane
@@ -38,6 +51,10 @@ final class CallSession: @unchecked Sendable {
   /// Where off-loop completions of the connection's loop meet; nil for a call without a connection.
   let completions: CompletionQueue?
   let loop: EventLoop?
+  /// The loop's measures; nil for a call without a connection.
+  let measures: CallMeasures?
+  /// The client's address.
+  let peer: String
   private let serial: UInt64
   // SAFETY: of the loop alone.
   @exclusivity(unchecked) private var callCount: UInt64 = 0
@@ -50,7 +67,8 @@ final class CallSession: @unchecked Sendable {
 
   init(
     _ principal: Principal, _ account: QuotaAccount, _ pipeline: CallPipeline, serial: UInt64,
-    loop: EventLoop?, completions: CompletionQueue?
+    loop: EventLoop?, completions: CompletionQueue?, measures: CallMeasures? = nil,
+    peer: String = ""
   ) {
     self.principal = principal
     self.account = account
@@ -58,6 +76,8 @@ final class CallSession: @unchecked Sendable {
     self.serial = serial
     self.loop = loop
     self.completions = completions
+    self.measures = measures
+    self.peer = peer
   }
 
   func nextCallNumber() -> UInt64 {

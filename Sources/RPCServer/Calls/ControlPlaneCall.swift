@@ -23,6 +23,10 @@ final class ControlPlaneCall: Call, @unchecked Sendable {
     super.init(session, route, metadata: head.metadata, timeout: head.timeout)
   }
 
+  override var messageByteCounts: (received: UInt64, sent: UInt64) {
+    (stream.receivedByteCount, stream.sentByteCount)
+  }
+
   /// Starts the handler of a method that reads its requests as they come.
   ///
   /// To be called once, when the call has begun.

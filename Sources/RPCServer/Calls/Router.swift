@@ -98,7 +98,7 @@ public struct Router: Sendable {
     precondition(maxMessageSize.map { $0 > 0 } ?? true, "\(name): no message would fit")
     let method = MethodDescription(
       name: name, kind: kind, permission: permission, maxMessageSize: maxMessageSize)
-    routes[name.path] = Route(method, handler)
+    routes[name.path] = Route(method, handler, index: routes.count)
   }
 }
 
@@ -142,9 +142,12 @@ final class Route: Sendable {
 
   let method: MethodDescription
   let handler: Handler
+  /// Its place among the routes of the router, from 0.
+  let index: Int
 
-  init(_ method: MethodDescription, _ handler: Handler) {
+  init(_ method: MethodDescription, _ handler: Handler, index: Int) {
     self.method = method
     self.handler = handler
+    self.index = index
   }
 }

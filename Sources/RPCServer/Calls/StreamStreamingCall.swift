@@ -20,6 +20,10 @@ final class StreamStreamingCall: StreamingCall, @unchecked Sendable {
     super.init(session, route, metadata: head.metadata, timeout: head.timeout)
   }
 
+  override var messageByteCounts: (received: UInt64, sent: UInt64) {
+    (stream.receivedByteCount, stream.sentByteCount)
+  }
+
   /// Hands the call to its handler.
   ///
   /// To be called once, when the call has begun.

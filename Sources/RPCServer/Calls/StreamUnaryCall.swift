@@ -62,6 +62,10 @@ final class StreamUnaryCall: UnaryCall, @unchecked Sendable {
     stream?.alignMessages(ofByteCount: byteCount, at: offset)
   }
 
+  override var messageByteCounts: (received: UInt64, sent: UInt64) {
+    stream.map { ($0.receivedByteCount, $0.sentByteCount) } ?? (0, 0)
+  }
+
   override func responseBuffer(capacity: Int) -> PooledBuffer? {
     guard let loop = session.loop, loop.isCurrent else { return nil }
     return loop.smallBuffer(capacity: capacity)

@@ -130,7 +130,8 @@ private final class DetachedUnaryCall: UnaryCall, @unchecked Sendable {
     let description = MethodDescription(
       name: method, kind: .dataPlane, permission: .identify, maxMessageSize: nil)
     super.init(
-      session, Route(description, .dataPlane(NoHandler())), metadata: metadata, timeout: timeout)
+      session, Route(description, .dataPlane(NoHandler()), index: 0), metadata: metadata,
+      timeout: timeout)
     request = message
   }
 

@@ -7,6 +7,7 @@ final class ConnectionSession: @unchecked Sendable {
   let serial: UInt64
   let loop: EventLoop
   private let completions: CompletionQueue
+  private let measures: CallMeasures?
   private let pipeline: CallPipeline
   private let quota: QuotaLedger
   private let closed: @Sendable (ConnectionSession) -> Void
@@ -18,12 +19,14 @@ final class ConnectionSession: @unchecked Sendable {
   private var lastRoute: Route?
 
   init(
-    serial: UInt64, loop: EventLoop, completions: CompletionQueue, pipeline: CallPipeline,
-    quota: QuotaLedger, closed: @escaping @Sendable (ConnectionSession) -> Void
+    serial: UInt64, loop: EventLoop, completions: CompletionQueue, measures: CallMeasures?,
+    pipeline: CallPipeline, quota: QuotaLedger,
+    closed: @escaping @Sendable (ConnectionSession) -> Void
   ) {
     self.serial = serial
     self.loop = loop
     self.completions = completions
+    self.measures = measures
     self.pipeline = pipeline
     self.quota = quota
     self.closed = closed
@@ -62,7 +65,7 @@ final class ConnectionSession: @unchecked Sendable {
       return .success(
         CallSession(
           principal, quota.open(principal), pipeline, serial: serial, loop: loop,
-          completions: completions))
+          completions: completions, measures: measures, peer: "\(connection.peerAddress)"))
     } catch {
       pipeline.log.notice(
         "connection without an identity",
@@ -86,8 +89,12 @@ extension ConnectionSession: ServerConnectionDelegate {
     do throws(RPCError) {
       let identity = self.calls ?? identify(connection)
       self.calls = identity
-      let session = try identity.get()
-      guard let route = route(head.path) else { throw .unknownMethod(head.path) }
+      let session: CallSession
+      switch identity {
+      case .success(let known): session = known
+      case .failure(let error): throw countOther(error)
+      }
+      guard let route = route(head.path) else { throw countOther(.unknownMethod(head.path)) }
       if let limit = route.method.maxMessageSize { stream.maxMessageSize = limit }
       switch route.handler {
       case .dataPlane:
@@ -111,6 +118,32 @@ extension ConnectionSession: ServerConnectionDelegate {
         trailers: RequestID.accepted(in: head.metadata).map(RequestID.metadata) ?? Metadata())
       return nil
     }
+  }
+
+  /// Counts a call that never became one of a method's.
+  private func countOther(_ error: RPCError) -> RPCError {
+    if let measures {
+      measures.begin(pipeline.otherMethodIndex)
+      measures.end(
+        pipeline.otherMethodIndex, status: error.code.rawValue,
+        nanoseconds: MonotonicTime.now.since(loop.turnTime), received: 0, sent: 0)
+    }
+    return error
+  }
+
+  func connection(_ connection: ServerConnection, page path: String) -> HTTPPage? {
+    guard path == "/metrics" else { return nil }
+    let identity = calls ?? identify(connection)
+    calls = identity
+    guard case .success(let session) = identity else {
+      return HTTPPage(status: 401, "the certificate has no identity of a team")
+    }
+    let resource = Resource(kind: "metrics", team: nil, name: "server")
+    guard pipeline.access.authorize(session.principal, .administer, on: resource) == .allow else {
+      return HTTPPage(status: 403, "the metrics are the administrators'")
+    }
+    return HTTPPage(
+      contentType: MetricsText.contentType, body: Array(pipeline.metrics.text().utf8))
   }
 
   func connectionClosed(_ connection: ServerConnection, reason: TransportError) {

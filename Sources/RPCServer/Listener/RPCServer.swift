@@ -21,6 +21,7 @@ public final class RPCServer: Sendable {
   private struct Loop {
     let eventLoop: EventLoop
     let completions: CompletionQueue
+    let measures: CallMeasures?
   }
 
   private struct State {
@@ -30,6 +31,7 @@ public final class RPCServer: Sendable {
     var sessions: [UInt64: ConnectionSession] = [:]
     var accepted: UInt64 = 0
     var refused: UInt64 = 0
+    var plainMetrics: PlainMetricsListener?
     /// Those who wait for the last connection to close.
     var waiting: [CheckedContinuation<Void, Never>] = []
   }
@@ -38,15 +40,20 @@ public final class RPCServer: Sendable {
   private let quota: QuotaLedger
   private let pipeline: CallPipeline
   private let log: Logger
+  /// What the server measures; parts of the program may add theirs.
+  public let metrics = ServerMetrics()
   private let state = Mutex(State())
 
   /// Makes a server that does not listen yet.
   ///
-  /// - Parameter interceptors: asked about every call behind logging, access and quota, in this
-  ///   order.
+  /// - Parameters:
+  ///   - interceptors: asked about every call behind logging, metrics, access and quota, in this
+  ///     order.
+  ///   - accessLog: where the lines about calls go; nil: to `log`.
   public init(
     configuration: ServerConfiguration, router: Router, access: any AccessPolicy,
-    quota: QuotaLedger = QuotaLedger(), interceptors: [any CallInterceptor] = [], log: Logger
+    quota: QuotaLedger = QuotaLedger(), interceptors: [any CallInterceptor] = [],
+    accessLog: (any AccessLogWriter)? = nil, log: Logger
   ) {
     self.configuration = configuration
     self.quota = quota
@@ -55,13 +62,26 @@ public final class RPCServer: Sendable {
     // First, so that it is asked last how a call ended and sees what the others refuse.
     if configuration.accessLogging != .off {
       list.append(
-        AccessLog(log: log, coversDataPlane: configuration.accessLogging == .everything))
+        AccessLog(
+          writer: accessLog ?? LoggerAccessLogWriter(log: log),
+          coversDataPlane: configuration.accessLogging == .everything))
     }
+    if configuration.measuresCalls { list.append(CallMetrics()) }
     list.append(AccessInterceptor(policy: access))
     list.append(QuotaInterceptor())
     pipeline = CallPipeline(
-      routes: router.routes, access: access, interceptors: list + interceptors, log: log)
+      routes: router.routes, access: access, interceptors: list + interceptors,
+      metrics: metrics, log: log)
+    metrics.add { [weak self] text in
+      guard let self else { return }
+      let name = "massif_rpc_connections"
+      text.begin(name, .gauge, "Open connections.")
+      text.sample(name, UInt64(connectionCount))
+    }
   }
+
+  /// Where `/metrics` is told over plain HTTP; nil where it is not.
+  public var plainMetricsAddress: SocketAddress? { state.withLock { $0.plainMetrics?.address } }
 
   /// Connections that are open now.
   public var connectionCount: Int { state.withLock { $0.sessions.count } }
@@ -97,6 +117,12 @@ public final class RPCServer: Sendable {
         state.loops = loops
         state.listener = listener
       }
+      let plainMetrics = try configuration.plainMetrics.map {
+        (host, port) throws(TransportError) in
+        try PlainMetricsListener(
+          SocketAddress(host: host, port: port), loop: loops[0].eventLoop, metrics: metrics)
+      }
+      state.withLock { $0.plainMetrics = plainMetrics }
       listener.start { [weak self] socket in self?.accepted(socket, tls) }
       return listener.localAddress
     } catch {
@@ -111,7 +137,11 @@ public final class RPCServer: Sendable {
     do throws(TransportError) {
       for index in 0..<count {
         let loop = try EventLoop(name: "massif-rpc-\(index)")
-        loops.append(Loop(eventLoop: loop, completions: CompletionQueue(loop)))
+        loops.append(
+          Loop(
+            eventLoop: loop, completions: CompletionQueue(loop),
+            measures: configuration.measuresCalls
+              ? metrics.addLoop(methods: pipeline.methodNames) : nil))
       }
     } catch {
       for loop in loops { loop.eventLoop.stop() }
@@ -131,7 +161,7 @@ public final class RPCServer: Sendable {
       let loop = state.loops[Int(state.accepted % UInt64(state.loops.count))]
       let session = ConnectionSession(
         serial: state.accepted, loop: loop.eventLoop, completions: loop.completions,
-        pipeline: pipeline, quota: quota
+        measures: loop.measures, pipeline: pipeline, quota: quota
       ) { [weak self] session in self?.closed(session) }
       state.sessions[session.serial] = session
       return session
@@ -177,7 +207,12 @@ public final class RPCServer: Sendable {
     }
     await allClosed()
     timer.cancel()
-    state.withLock { $0.phase = .stopped }
+    let plainMetrics = state.withLock { state in
+      state.phase = .stopped
+      defer { state.plainMetrics = nil }
+      return state.plainMetrics
+    }
+    plainMetrics?.close()
     for loop in loops { loop.eventLoop.stop() }
   }
 

@@ -29,6 +29,14 @@ public struct ServerConfiguration: Sendable {
   /// Which calls the log tells of.
   public var accessLogging = AccessLogging.controlPlane
 
+  /// Whether calls are counted and measured; see ``ServerMetrics``.
+  public var measuresCalls = true
+  /// Where `/metrics` is told over plain HTTP/1.1, for scrapers without a client certificate; nil:
+  /// nowhere.
+  ///
+  /// A numeric address and a port, 0 for any that is free.
+  public var plainMetrics: (host: String, port: Int)?
+
   /// Large enough for a batch of a hundred camera images as FP32, small enough that a client's
   /// streams do not exhaust the server.
   public static let defaultMaxMessageSize = 64 << 20

@@ -26,7 +26,7 @@ public struct MetricsText: Sendable {
 
   /// Adds a sample of a counter or gauge.
   public mutating func sample(
-    _ name: String, _ labels: KeyValuePairs<String, String> = [:], _ value: UInt64
+    _ name: String, _ value: UInt64, _ labels: KeyValuePairs<String, String> = [:]
   ) {
     text += name
     write(labels)
@@ -35,7 +35,7 @@ public struct MetricsText: Sendable {
 
   /// Adds a sample of a counter or gauge that is no whole number.
   public mutating func sample(
-    _ name: String, _ labels: KeyValuePairs<String, String> = [:], _ value: Double
+    _ name: String, _ value: Double, _ labels: KeyValuePairs<String, String> = [:]
   ) {
     text += name
     write(labels)

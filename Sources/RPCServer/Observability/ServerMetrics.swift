@@ -48,6 +48,7 @@ public final class ServerMetrics: Sendable {
     }
     var text = MetricsText()
     Self.writeCalls(measures, methods, to: &text)
+    ProcessMetrics.write(to: &text)
     for collect in collectors { collect(&text) }
     return text.text
   }
@@ -60,7 +61,7 @@ public final class ServerMetrics: Sendable {
     text.begin(started, .counter, "Calls that have begun, by method.")
     for (index, method) in methods.enumerated() {
       let count = measures.reduce(0) { $0 &+ $1.startedCount(index) }
-      if count > 0 { text.sample(started, ["grpc_method": method], count) }
+      if count > 0 { text.sample(started, count, ["grpc_method": method]) }
     }
     var ended: [(labels: KeyValuePairs<String, String>, CallMeasures.Ended)] = []
     for (index, method) in methods.enumerated() {

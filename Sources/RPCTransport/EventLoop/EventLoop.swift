@@ -48,6 +48,10 @@ public final class EventLoop: @unchecked Sendable {
   private var turnEnds: [any TurnEnd] = []
   private var stopping = false
   private(set) var now = ContinuousClock.now
+  /// When the present turn began.
+  ///
+  /// Loop only.
+  public private(set) var turnTime = MonotonicTime.now
   /// Where received plaintext goes before HTTP/2 reads it; shared because nothing stays in it.
   let receiveScratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
   /// Where frames are put together before they are encrypted; shared because nothing stays in it.
@@ -219,6 +223,7 @@ public final class EventLoop: @unchecked Sendable {
     while !stopping {
       let ready = ce_epoll_wait(epoll, events, Int32(capacity), waitMilliseconds())
       now = .now
+      turnTime = .now
       for i in 0..<max(Int(ready), 0) { dispatch(events[i]) }
       while let timer = timers.popFirst(dueBy: now) { timer.fire() }
       runWork()

@@ -19,7 +19,7 @@ public final class Socket: @unchecked Sendable {
   deinit { if descriptor >= 0 { close(descriptor) } }
 
   /// Hands the descriptor to a new owner, who closes it.
-  func takeDescriptor() -> Int32 {
+  public func takeDescriptor() -> Int32 {
     defer { descriptor = -1 }
     return descriptor
   }

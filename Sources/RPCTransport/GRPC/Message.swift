@@ -65,6 +65,8 @@ public struct OutgoingMessage: @unchecked Sendable {
   /// Whether these bytes are in the encoding of their call.
   var isCompressed = false
   private(set) var isUnavailable = false
+  /// Whether a prefix goes before the message, as before every message of gRPC.
+  private(set) var isFramed = true
 
   /// Makes a message of a head and the pieces that follow it.
   public init(head: PooledBuffer?, segments: [Segment] = []) {
@@ -91,6 +93,13 @@ public struct OutgoingMessage: @unchecked Sendable {
   public static var unavailable: OutgoingMessage {
     var message = OutgoingMessage(head: nil)
     message.isUnavailable = true
+    return message
+  }
+
+  /// Bytes that are no message of gRPC.
+  static func unframed(_ bytes: [UInt8]) -> OutgoingMessage {
+    var message = OutgoingMessage(bytes)
+    message.isFramed = false
     return message
   }
 

@@ -22,6 +22,10 @@ public class MessageStream {
   var isSendingFinished = false
   /// `send` has said to pause and `writable` was not called since.
   private var isThrottled = false
+  /// Bytes of the messages that have come, as they came, without their prefixes.
+  public private(set) var receivedByteCount: UInt64 = 0
+  /// Bytes of the messages that were handed in to be sent, as they go, without their prefixes.
+  public private(set) var sentByteCount: UInt64 = 0
   /// When the last bytes were handed to the connection, to notice a peer that does not read.
   private(set) var lastSent: ContinuousClock.Instant
 
@@ -42,6 +46,8 @@ public class MessageStream {
     isDeferred = false
     isSendingFinished = false
     isThrottled = false
+    receivedByteCount = 0
+    sentByteCount = 0
     lastSent = connection.loop.now
   }
 
@@ -107,6 +113,7 @@ public class MessageStream {
       case .needsMore: return
       case .message(let buffer, let isCompressed):
         connection.complete(buffer.count)
+        receivedByteCount &+= UInt64(buffer.count)
         deliver(ReceivedMessage(buffer, isEncoded: isCompressed))
       case .failure(let status):
         inbound.isFinished = true
@@ -173,11 +180,15 @@ public class MessageStream {
   /// Returns false where the caller should wait for `writable`.
   func enqueue(_ message: OutgoingMessage) -> Bool {
     guard let connection, !isSendingFinished else { return true }
-    if outbound.byteCount == 0 { lastSent = connection.loop.now }
+    let waiting = outbound.byteCount
+    if waiting == 0 { lastSent = connection.loop.now }
     guard outbound.append(message) else {
       fail(Status(.resourceExhausted, "the message is longer than 4 GiB or than memory has room"))
       return true
     }
+    // What was added, less the prefix.
+    sentByteCount &+= UInt64(
+      max(outbound.byteCount - waiting - OutboundMessages.prefixByteCount, 0))
     resumeSending()
     guard outbound.byteCount >= connection.configuration.highWaterByteCount else { return true }
     isThrottled = true

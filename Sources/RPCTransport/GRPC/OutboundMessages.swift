@@ -10,6 +10,9 @@ struct OutboundMessages {
   /// How much of the first message, its prefix included, has been read.
   private var position = 0
 
+  /// Bytes before each message.
+  static let prefixByteCount = 5
+
   /// The message whose last byte was copied, until somebody takes it out.
   var spent: OutgoingMessage?
 
@@ -21,10 +24,9 @@ struct OutboundMessages {
   mutating func append(_ message: OutgoingMessage) -> Bool {
     let count = message.byteCount
     guard count <= Int(UInt32.max), !message.isUnavailable else { return false }
-    byteCount += 5 + count
+    byteCount += message.isFramed ? Self.prefixByteCount + count : count
     if current == nil {
-      current = message
-      length = count
+      begin(message, count)
     } else {
       later.append(message)
     }
@@ -40,22 +42,26 @@ struct OutboundMessages {
   mutating func read(_ count: Int, to destination: UnsafeMutableRawPointer) -> Int {
     guard current != nil else { return count }
     var copied = 0
-    while copied < count, position < 5 + length {
+    while copied < count, position < Self.prefixByteCount + length {
       let step = copy(to: destination + copied, atMost: count - copied)
       copied += step
       position += step
     }
     byteCount -= copied
-    if position == 5 + length { advance() }
+    if position == Self.prefixByteCount + length { advance() }
     return copied
   }
 
+  private mutating func begin(_ message: OutgoingMessage, _ count: Int) {
+    current = message
+    length = count
+    position = message.isFramed ? 0 : Self.prefixByteCount
+  }
+
   private mutating func advance() {
-    position = 0
     swap(&spent, &current)
     guard laterStart < later.count else { return }
-    current = later[laterStart]
-    length = later[laterStart].byteCount
+    begin(later[laterStart], later[laterStart].byteCount)
     later[laterStart] = OutgoingMessage(head: nil)
     laterStart += 1
     if laterStart == later.count {

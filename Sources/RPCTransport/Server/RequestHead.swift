@@ -19,6 +19,8 @@ public struct RequestHead: Sendable {
 /// What a request's header list comes to: only calls of gRPC go on.
 enum RequestVerdict {
   case call(RequestHead)
+  /// Not gRPC but a page that is asked for, by its path.
+  case page(String)
   /// Not gRPC: answered in HTTP's own terms.
   case http(status: StaticString)
   /// gRPC, but wrong.
@@ -38,6 +40,7 @@ enum RequestVerdict {
 private struct RequestHeadReader {
   private var head = RequestHead()
   private var isPost = false
+  private var isGet = false
   private var isGRPC = false
   private var acceptsTrailers = false
   private var hasUnknownEncoding = false
@@ -49,6 +52,7 @@ private struct RequestHeadReader {
         head.path = String(decoding: value, as: UTF8.self)
       } else if name.equals(":method") {
         isPost = value.equals("POST")
+        isGet = value.equals("GET")
       } else if name.equals(":authority") {
         head.authority = String(decoding: value, as: UTF8.self)
       }
@@ -71,6 +75,7 @@ private struct RequestHeadReader {
   }
 
   func verdict() -> RequestVerdict {
+    if isGet { return .page(head.path) }
     guard isPost else { return .http(status: "405") }
     guard isGRPC else { return .http(status: "415") }
     guard acceptsTrailers else {

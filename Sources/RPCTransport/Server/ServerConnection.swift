@@ -16,11 +16,18 @@ public protocol ServerConnectionDelegate: AnyObject, Sendable {
     _ connection: ServerConnection, open stream: ServerStream, head: borrowing RequestHead
   ) -> (any ServerStreamHandler)?
 
+  /// A GET: what the client may see, or nil where there is no such page for anybody, which is
+  /// answered with 405.
+  func connection(_ connection: ServerConnection, page path: String) -> HTTPPage?
+
   /// The connection is gone, and every call of it was told.
   func connectionClosed(_ connection: ServerConnection, reason: TransportError)
 }
 
 extension ServerConnectionDelegate {
+  /// Without pages.
+  public func connection(_ connection: ServerConnection, page path: String) -> HTTPPage? { nil }
+
   /// Without interest in the beginning.
   public func connectionReady(_ connection: ServerConnection) {}
 }
@@ -118,6 +125,8 @@ public final class ServerConnection {
   }
 
   func verdict(_ headers: ReceivedHeaders) -> RequestVerdict { verdicts.verdict(headers) }
+
+  func page(_ path: String) -> HTTPPage? { delegate.connection(self, page: path) }
 
   func open(_ stream: ServerStream, _ head: RequestHead) -> (any ServerStreamHandler)? {
     delegate.connection(self, open: stream, head: head)

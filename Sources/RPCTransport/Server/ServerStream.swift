@@ -31,6 +31,8 @@ public final class ServerStream: MessageStream {
     case notStarted
     case started
     case finishing(Status, Metadata)
+    /// A page and no call: the end of its body is the end.
+    case page
     case finished
   }
 
@@ -96,7 +98,7 @@ public final class ServerStream: MessageStream {
       sendHeaders()
       return goOn
     case .started: return enqueue(message)
-    case .finishing, .finished: return true
+    case .finishing, .page, .finished: return true
     }
   }
 
@@ -118,7 +120,7 @@ public final class ServerStream: MessageStream {
       response = .finishing(status, trailers)
       isSendingFinished = true
       resumeSending()
-    case .finishing, .finished: break
+    case .finishing, .page, .finished: break
     }
   }
 
@@ -145,16 +147,36 @@ public final class ServerStream: MessageStream {
     guard !wasOpened else { return }
     wasOpened = true
     switch server.verdict(headers) {
-    case .http(let status):
-      stopReceiving()
-      var block = HeaderBlock()
-      block.add(":status", status.description)
-      if status.description == "405" { block.add("allow", "POST") }
-      sendOnly(&block)
+    case .http(let status): refuse(status)
+    case .page(let path):
+      guard let page = server.page(path) else { return refuse("405") }
+      send(page)
     case .status(let status): finish(status)
     case .unknownEncoding: refuseEncoding()
     case .call(let head): open(head)
     }
+  }
+
+  private func refuse(_ status: StaticString) {
+    stopReceiving()
+    var block = HeaderBlock()
+    block.add(":status", status.description)
+    if status.description == "405" { block.add("allow", "POST") }
+    sendOnly(&block)
+  }
+
+  private func send(_ page: HTTPPage) {
+    stopReceiving()
+    var block = HeaderBlock()
+    block.add(":status", "\(page.status)")
+    block.add("content-type", page.contentType)
+    block.add("content-length", "\(page.body.count)")
+    guard !page.body.isEmpty else { return sendOnly(&block) }
+    response = .page
+    _ = enqueue(.unframed(page.body))
+    isSendingFinished = true
+    connection?.session?.submitResponse(self, &block)
+    connection?.setNeedsFlush()
   }
 
   /// grpc/compression.md: the refusal says what would be accepted.
@@ -174,7 +196,7 @@ public final class ServerStream: MessageStream {
     acceptedEncodings = head.acceptedEncodings
     let handler = server.open(self, head)
     switch response {
-    case .finishing, .finished: break
+    case .finishing, .page, .finished: break
     case .notStarted, .started:
       self.handler = handler
       if handler == nil { finish(Status(.internal, "the call was not taken")) }
@@ -199,6 +221,7 @@ public final class ServerStream: MessageStream {
   }
 
   override func sendingReachedEnd() -> SendingEnd {
+    if case .page = response { return .endStream }
     guard case .finishing(let status, let trailers) = response else { return .trailers }
     response = .finished
     if status.code == .ok, status.message.isEmpty, status.details.isEmpty, trailers.isEmpty {

@@ -101,6 +101,18 @@ extension ModelManager {
     }.sorted { ($0.model, $0.version) < ($1.model, $1.version) }
   }
 
+  /// Every version that is ready, by model and version.
+  func readyVersionsOfAll() -> [ServedVersion] {
+    let all = state.withLock { state in
+      state.models.values.flatMap(\.values).flatMap { entry in
+        entry.versions.values.compactMap { slot -> ServedVersion? in
+          if case .ready(let served) = slot { served } else { nil }
+        }
+      }
+    }
+    return all.sorted { ($0.model, $0.version) < ($1.model, $1.version) }
+  }
+
   /// The versions of one model that are here, ready or not.
   func versions(of model: QualifiedName) -> [Int64] {
     state.withLock { state in

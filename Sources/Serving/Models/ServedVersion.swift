@@ -51,6 +51,9 @@ final class ServedVersion: Sendable {
     }
   }
 
+  /// Requests that wait for the model.
+  var queuedCount: Int { batcher?.queuedCount ?? 0 }
+
   /// Refuses new requests and returns when those in flight have been answered.
   func quiesce() async {
     await gate.closeAndDrain()

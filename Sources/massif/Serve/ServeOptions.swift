@@ -65,6 +65,25 @@ struct ServeOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "The file for those lines, JSON objects; without it they go to the server's log "
+        + "(environment: MASSIF_ACCESS_LOG_FILE).", valueName: "path"))
+  var accessLogFile: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Whether calls are counted and timed: on or off (default: on; environment: "
+        + "MASSIF_METRICS).", valueName: "on|off"))
+  var metrics: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where to tell /metrics over plain HTTP, for scrapers without a certificate; "
+        + "administrators have it over TLS anyway (environment: MASSIF_METRICS_LISTEN).",
+      valueName: "address:port"))
+  var metricsListen: String?
+
+  @Option(
+    help: ArgumentHelp(
       "The least that is logged: debug, info, notice, warning or error (default: info; "
         + "environment: MASSIF_LOG_LEVEL).", valueName: "level"))
   var logLevel: String?
@@ -114,6 +133,9 @@ struct ServeOptions: ParsableArguments {
     case .trainingThreads: trainingThreads
     case .maxMessageBytes: maxMessageBytes
     case .accessLog: accessLog
+    case .accessLogFile: accessLogFile
+    case .metrics: metrics
+    case .metricsListen: metricsListen
     case .logLevel: logLevel
     case .drainSeconds: drainSeconds
     case .pluginKeys: pluginKeys

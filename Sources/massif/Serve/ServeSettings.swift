@@ -17,6 +17,10 @@ struct ServeSettings {
   let trainingThreads: Int
   let maxMessageBytes: Int
   let accessLogging: ServerConfiguration.AccessLogging
+  /// Nil: the server's log.
+  let accessLogFile: String?
+  let measuresCalls: Bool
+  let plainMetrics: (host: String, port: Int)?
   let logLevel: Logger.Level
   let drain: Duration
   let pluginKeys: TrustedPluginKeys
@@ -37,14 +41,22 @@ struct ServeSettings {
       }
       return number
     }
-    let listen = try value(.listen)
-    guard let colon = listen.lastIndex(of: ":"),
-      let port = Int(listen[listen.index(after: colon)...]), (0...65535).contains(port)
-    else {
-      throw CommandError("--listen", expected: "ADDRESS:PORT", came: "\"\(listen)\"")
+    func address(_ setting: Setting) throws(CommandError) -> (host: String, port: Int)? {
+      let text = try value(setting)
+      guard !text.isEmpty else { return nil }
+      guard let colon = text.lastIndex(of: ":"),
+        let port = Int(text[text.index(after: colon)...]), (0...65535).contains(port)
+      else {
+        throw CommandError(
+          setting.flag, expected: "ADDRESS:PORT", came: "\"\(text)\"", hint: setting.about)
+      }
+      return (text[..<colon].trimmingCharacters(in: ["[", "]"]), port)
     }
-    host = listen[..<colon].trimmingCharacters(in: ["[", "]"])
-    self.port = port
+    guard let listen = try address(.listen) else {
+      throw CommandError("--listen", expected: "ADDRESS:PORT", came: "\"\"")
+    }
+    host = listen.host
+    port = listen.port
     certificates = try value(.certificates)
     // Absolute, because workers and plugins are told paths in it.
     dataDirectory = URL(filePath: try value(.dataDirectory)).standardizedFileURL.path
@@ -63,6 +75,10 @@ struct ServeSettings {
       case "everything": .everything
       default: .controlPlane
       }
+    let file = try value(.accessLogFile)
+    accessLogFile = file.isEmpty ? nil : URL(filePath: file).standardizedFileURL.path
+    measuresCalls = try value(.metrics) == "on"
+    plainMetrics = try address(.metricsListen)
     logLevel = Logger.Level(rawValue: try value(.logLevel)) ?? .info
     drain = .seconds(try number(.drainSeconds, 0...86_400))
     let keys = try value(.pluginKeys)

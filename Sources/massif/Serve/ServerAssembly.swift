@@ -54,7 +54,14 @@ struct ServerAssembly {
       configuration: settings.serverConfiguration, router: router,
       access: TeamAccessPolicy(
         trustDomain: settings.trustDomain, administratorTeams: settings.administratorTeams),
-      log: log)
+      accessLog: try settings.accessLogFile.map { path throws(CommandError) in
+        do {
+          return try LineFile(path: path)
+        } catch {
+          throw CommandError("--access-log-file: \(error)")
+        }
+      }, log: log)
+    server.metrics.add { [models = serving.models] text in models.writeMetrics(to: &text) }
   }
 
   /// Brings back what is stored and begins to serve; answers with the address.
@@ -67,6 +74,9 @@ struct ServerAssembly {
     try control.loadPlugins()
     try await serving.restoreDeployments()
     let address = try await server.start()
+    if let metrics = server.plainMetricsAddress {
+      log.info("metrics over plain HTTP on \(metrics)")
+    }
     try control.startJobs()
     return address
   }
@@ -98,6 +108,8 @@ extension ServeSettings {
     configuration.host = host
     configuration.port = port
     configuration.accessLogging = accessLogging
+    configuration.measuresCalls = measuresCalls
+    configuration.plainMetrics = plainMetrics
     configuration.connection.maxMessageSize = maxMessageBytes
     return configuration
   }

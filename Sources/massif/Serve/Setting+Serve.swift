@@ -31,6 +31,17 @@ extension Setting {
     key: "access_log", flag: "--access-log", environment: "MASSIF_ACCESS_LOG",
     defaultValue: "control-plane", about: "the calls that get a line in the log",
     choices: ["off", "control-plane", "everything"])
+  static let accessLogFile = Setting(
+    key: "access_log_file", flag: "--access-log-file", environment: "MASSIF_ACCESS_LOG_FILE",
+    defaultValue: nil,
+    about: "the file for the access log, one JSON object a line; the server's log without it")
+  static let metrics = Setting(
+    key: "metrics", flag: "--metrics", environment: "MASSIF_METRICS", defaultValue: "on",
+    about: "whether calls are counted and timed for /metrics", choices: ["on", "off"])
+  static let metricsListen = Setting(
+    key: "metrics_listen", flag: "--metrics-listen", environment: "MASSIF_METRICS_LISTEN",
+    defaultValue: nil,
+    about: "an ADDRESS:PORT for /metrics over plain HTTP; administrators have it over TLS anyway")
   static let logLevel = Setting(
     key: "log_level", flag: "--log-level", environment: "MASSIF_LOG_LEVEL", defaultValue: "info",
     about: "the least that is logged", choices: ["debug", "info", "notice", "warning", "error"])
@@ -58,7 +69,8 @@ extension Setting {
   /// The settings of `massif serve`, but for the certificates, which clients have too.
   static let serve: [Setting] = [
     .listen, .dataDirectory, .trustDomain, .administratorTeams, .threads, .concurrentJobs,
-    .trainingThreads, .maxMessageBytes, .accessLog, .logLevel, .drainSeconds,
+    .trainingThreads, .maxMessageBytes, .accessLog, .accessLogFile,
+    .metrics, .metricsListen, .logLevel, .drainSeconds,
     .pluginKeys, .allowUnsignedPlugins, .isolatedMemoryBytes, .isolatedCallSeconds,
   ]
 }

@@ -29,6 +29,7 @@ import Testing
     var cache = RequestVerdictCache()
     switch cache.verdict(headers(fields(changes))) {
     case .call(let head): return "call \(head.path)"
+    case .page(let path): return "page \(path)"
     case .http(let status): return "http \(status)"
     case .status(let status): return "\(status.code)"
     case .unknownEncoding: return "unknown encoding"
@@ -38,7 +39,7 @@ import Testing
   @Test(
     arguments: [
       ([:], "call /a.B/C"),
-      ([":method": "GET"], "http 405"),
+      ([":method": "GET"], "page /a.B/C"),
       ([":method": nil], "http 405"),
       (["content-type": "text/plain"], "http 415"),
       (["content-type": nil], "http 415"),
