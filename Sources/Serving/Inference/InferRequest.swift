@@ -65,9 +65,20 @@ struct InferTensors: RandomAccessCollection, MutableCollection {
 
   subscript(index: Int) -> InferTensor {
     get { index == 0 ? lead : others[index - 1] }
-    _modify {
-      if index == 0 { yield &lead } else { yield &others[index - 1] }
+    set {
+      if index == 0 { lead = newValue } else { others[index - 1] = newValue }
     }
+  }
+
+  /// Changes a tensor in place.
+  ///
+  /// A `_modify` accessor would do the same, but its frame is too large for the stack's part that
+  /// the caller lends, and is taken from the heap at every access.
+  @inline(__always)
+  mutating func change<Failure: Error>(
+    _ index: Int, _ body: (inout InferTensor) throws(Failure) -> Void
+  ) throws(Failure) {
+    if index == 0 { try body(&lead) } else { try body(&others[index - 1]) }
   }
 }
 

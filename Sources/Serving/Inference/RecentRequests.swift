@@ -42,8 +42,10 @@ final class RecentRequests {
     /// Lets go of the message: the request has been answered or copied.
     func letGo() {
       for index in request.inputs.indices {
-        request.inputs[index].bytes = UnsafeRawBufferPointer(start: nil, count: 0)
-        request.inputs[index].owner = nil
+        request.inputs.change(index) { tensor in
+          tensor.bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+          tensor.owner = nil
+        }
       }
     }
   }
@@ -108,8 +110,9 @@ final class RecentRequests {
       let part = UnsafeRawBufferPointer(rebasing: bytes[range])
       // Where the bytes lie in memory is the one thing that a new message may do otherwise.
       do throws(ServingError) {
-        try entry.request.inputs[index].lend(
-          part, of: message, elementSize: tensor.elementSize, pool: pool)
+        try entry.request.inputs.change(index) { (input) throws(ServingError) in
+          try input.lend(part, of: message, elementSize: tensor.elementSize, pool: pool)
+        }
       } catch {
         return nil
       }
