@@ -2,7 +2,7 @@
 # Every target installs what it needs and is safe to run again. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo test check format protos bench-rpc bench-train bench-kernels bench-families bench-plugins goldens clean
+.PHONY: help bootstrap build demo test check format protos interop-swift soak bench-rpc bench-train bench-kernels bench-families bench-plugins goldens clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,14 @@ protos: ## make the generated protobuf code anew
 
 goldens: ## make Tests/Golden anew with PyTorch
 	@scripts/make-goldens
+
+interop-swift: ## gRPC's interoperability cases with grpc-swift-2 (takes minutes to build)
+	@scripts/bootstrap build
+	@scripts/interop-swift
+
+soak: ## ten minutes of mixed load: no error that no client caused, memory flat; SECONDS=n
+	@scripts/bootstrap build demo
+	@scripts/soak $(or $(SECONDS),600)
 
 bench-rpc: ## requests/s and CPU per request beside a C++ gRPC server
 	@scripts/bootstrap build bench

@@ -13,6 +13,13 @@ extension ServingError {
     }
     if let reason { details.append(.errorInfo(reason: reason, metadata: [:])) }
     if let retryAfter { details.append(.retryInfo(retryAfter)) }
+    if code == .resourceExhausted {
+      let subject = model.map { "model \($0)" } ?? "request"
+      details.append(.quotaFailure([QuotaViolation(subject: subject, description: message)]))
+    } else if let model {
+      details.append(
+        .resourceInfo(type: "model", name: model, owner: "", description: message))
+    }
     return RPCError(statusCode, message, details: details, cause: cause)
   }
 

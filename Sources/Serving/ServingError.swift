@@ -52,19 +52,22 @@ public struct ServingError: Error, Sendable, CustomStringConvertible {
   public var retryAfter: Duration?
   /// Why, for programs: the reason of a `google.rpc.ErrorInfo`.
   public var reason: String?
+  /// The model that it is about, as the caller named it.
+  public var model: String?
   /// What lies beneath, for the log alone.
   public var cause: (any Error)?
 
   /// Makes an error.
   public init(
     _ code: Code, _ message: String, violations: [Violation] = [], retryAfter: Duration? = nil,
-    reason: String? = nil, cause: (any Error)? = nil
+    reason: String? = nil, model: String? = nil, cause: (any Error)? = nil
   ) {
     self.code = code
     self.message = message
     self.violations = violations
     self.retryAfter = retryAfter
     self.reason = reason
+    self.model = model
     self.cause = cause
   }
 

@@ -38,7 +38,7 @@ import Testing
   }
 
   @Test func tritonclient() async throws {
-    try await expect(atLeast: 60, from: "triton_sync.py", datatypes: Self.datatypes)
+    try await expect(atLeast: 64, from: "triton_sync.py", datatypes: Self.datatypes)
   }
 
   @Test func tritonclientWithAsyncio() async throws {

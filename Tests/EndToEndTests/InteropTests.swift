@@ -62,6 +62,24 @@ import Testing
     }
   }
 
+  /// `grpc-timeout` in every unit, of 0, and in forms that no library sends.
+  @Test func timeoutsAsTheyAreWritten() async throws {
+    let server = try await InteropServer()
+    let result = try await BuildProducts.runPython(
+      "Tests/EndToEndTests/Python/timeouts.py", server.arguments)
+    _ = server.stop()
+    #expect(result.status == 0, "\(result.errors)")
+    let answers = try #require(try result.json() as? [String: [String: Any]])
+    // OK, DEADLINE_EXCEEDED, INVALID_ARGUMENT
+    for (group, status, count) in [("taken", 0, 7), ("passed", 4, 7), ("malformed", 3, 11)] {
+      let outcomes = try #require(answers[group])
+      #expect(outcomes.count == count)
+      for (timeout, outcome) in outcomes {
+        #expect(outcome as? Int == status, "\(group) \(timeout): \(outcome)")
+      }
+    }
+  }
+
   /// Every kind of `google.rpc` detail, from both planes, as grpcio-status decodes it.
   @Test func errorDetailsAreSeenFromPython() async throws {
     let server = try await InteropServer()

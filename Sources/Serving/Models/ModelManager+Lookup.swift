@@ -72,7 +72,8 @@ extension ModelManager {
     case .unspecified: .unknownModel(name)
     case .number:
       ServingError(
-        .notFound, "version \(version) of model \(name) does not exist or is not deployed")
+        .notFound, "version \(version) of model \(name) does not exist or is not deployed",
+        model: name)
     case .alias:
       ServingError(
         field: "model_version",
@@ -151,7 +152,8 @@ extension ModelManager {
     case .allow: return
     case .deny:
       throw ServingError(
-        .permissionDenied, "\(caller.principal) may not \(permission) model \(team)/\(model)")
+        .permissionDenied, "\(caller.principal) may not \(permission) model \(team)/\(model)",
+        model: "\(team)/\(model)")
     case .conceal:
       throw .unknownModel(team == caller.principal.team ? model : "\(team)/\(model)")
     }
@@ -160,7 +162,7 @@ extension ModelManager {
 
 extension ServingError {
   static func unknownModel(_ name: String) -> ServingError {
-    ServingError(.notFound, "model \(name) does not exist or is not deployed")
+    ServingError(.notFound, "model \(name) does not exist or is not deployed", model: name)
   }
 
   static func badName() -> ServingError {

@@ -68,12 +68,12 @@ extension ServingError {
   static func quiescing(_ model: QualifiedName, _ version: Int64) -> ServingError {
     ServingError(
       .unavailable, "\(model) version \(version) is being unloaded",
-      retryAfter: transitionRetryDelay)
+      retryAfter: transitionRetryDelay, model: "\(model)")
   }
 
   static func loading(_ model: QualifiedName, _ version: Int64) -> ServingError {
     ServingError(
       .unavailable, "\(model) version \(version) is being loaded",
-      retryAfter: transitionRetryDelay)
+      retryAfter: transitionRetryDelay, model: "\(model)")
   }
 }

@@ -5,11 +5,14 @@ Expects the models echo-<datatype> (one input, INPUT0, of one extent that varies
 """
 import queue
 
+import grpc
 import numpy
 
 import tritonclient.grpc as triton
 from cases import Cases, refused
-from connection import client, parser, request, stub
+from connection import channel, client, parser, request, stub
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
 
 arguments = parser(__doc__).parse_args()
 c = client(arguments)
@@ -338,6 +341,47 @@ def stream_message_as_it_is():
     assert good.error_message == "" and good.infer_response.id == "as it is"
     assert good.infer_response.raw_output_contents[0] == X.tobytes()
     assert "nobody" in bad.error_message and bad.infer_response.id == "broken"
+
+
+def details(call):
+    """The google.rpc details of a call that fails, by the names of their types."""
+    try:
+        call()
+    except grpc.RpcError as error:
+        return {d.type_url.rsplit(".", 1)[-1]: d.value for d in rpc_status.from_call(error).details}
+    raise AssertionError("the call succeeded")
+
+
+@cases.case
+def error_details_of_a_bad_request():
+    found = details(lambda: raw.ModelInfer(request(FP32, datatype="INT8", raw=X.tobytes())))
+    (violation,) = error_details_pb2.BadRequest.FromString(found["BadRequest"]).field_violations
+    assert violation.field == "inputs[0].datatype" and "INT8" in violation.description
+
+
+@cases.case
+def error_details_of_what_is_not_there():
+    found = details(lambda: raw.ModelInfer(request("nobody", raw=X.tobytes())))
+    resource = error_details_pb2.ResourceInfo.FromString(found["ResourceInfo"])
+    assert (resource.resource_type, resource.resource_name) == ("model", "nobody"), resource
+
+
+@cases.case
+def error_details_of_what_is_too_large():
+    r = request(FP32, shape=(5_000_000,))
+    r.inputs[0].contents.fp32_contents.extend([0.0] * 5_000_000)
+    found = details(lambda: raw.ModelInfer(r))
+    (violation,) = error_details_pb2.QuotaFailure.FromString(found["QuotaFailure"]).violations
+    assert "inputs[0].contents" in violation.description, violation
+
+
+@cases.case
+def error_details_of_what_is_not_allowed():
+    call = channel(arguments).unary_unary("/massif.v1.Plugins/RegisterPlugin")
+    found = details(lambda: call(b"", timeout=20))
+    info = error_details_pb2.ErrorInfo.FromString(found["ErrorInfo"])
+    assert (info.reason, info.domain) == ("PERMISSION_DENIED", "massif"), info
+    assert info.metadata["permission"] == "administer", info
 
 
 UNSUPPORTED = {

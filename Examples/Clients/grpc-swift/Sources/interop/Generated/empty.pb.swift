@@ -1,0 +1,1 @@
+../../../../../../Tests/InteropServer/Generated/empty.pb.swift
