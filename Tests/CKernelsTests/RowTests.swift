@@ -165,6 +165,55 @@ import Testing
     }
   }
 
+  @Test(arguments: shapes.filter { $0.1 > 0 }, [false, true])
+  func layerNormalisation(shape: (rows: Int, columns: Int), isCentered: Bool) {
+    let (rows, columns) = shape
+    let count = rows * columns
+    var numbers = Numbers(seed: 11)
+    let x = numbers.array(count), dy = numbers.array(count)
+    let scale = numbers.array(columns), offset = numbers.array(columns)
+    var y: [Double] = [], dx: [Double] = [], statistics: [Double] = []
+    var dscale = [Double](repeating: 0, count: columns), doffset = dscale
+    for r in 0..<rows {
+      let row = (0..<columns).map { Double(x[r * columns + $0]) }
+      let mean = isCentered ? row.reduce(0, +) / Double(columns) : 0
+      let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(columns)
+      let inverse = 1 / sqrt(variance + 0.25)
+      let normal = row.map { ($0 - mean) * inverse }
+      let g = (0..<columns).map { Double(dy[r * columns + $0]) * Double(scale[$0]) }
+      let shift = isCentered ? g.reduce(0, +) / Double(columns) : 0
+      let slope = zip(g, normal).reduce(0) { $0 + $1.0 * $1.1 } / Double(columns)
+      for j in 0..<columns {
+        y.append(normal[j] * Double(scale[j]) + (isCentered ? Double(offset[j]) : 0))
+        dx.append(inverse * (g[j] - shift - normal[j] * slope))
+        dscale[j] += Double(dy[r * columns + j]) * normal[j]
+        doffset[j] += Double(dy[r * columns + j])
+      }
+      statistics += [mean, inverse]
+    }
+    for set in InstructionSet.all {
+      let k = set.kernels
+      let out = Floats(x.values), kept = Floats(count: 2 * rows, repeating: sentinel)
+      k.layer_norm(
+        out.pointer, kept.pointer, out.pointer, scale.pointer, isCentered ? offset.pointer : nil,
+        0.25, isCentered ? 1 : 0, rows, columns)
+      #expect(difference(out, y, tolerance: 2e-6) == nil, "\(set.name)")
+      #expect(difference(kept, statistics, tolerance: 2e-6) == nil, "\(set.name)")
+      let d = Floats(dy.values)
+      k.layer_norm_gradient(
+        d.pointer, d.pointer, x.pointer, kept.pointer, scale.pointer, isCentered ? 1 : 0, rows,
+        columns)
+      #expect(difference(d, dx, tolerance: 4e-6) == nil, "\(set.name)")
+      let (s, o) = (
+        Floats(count: columns, repeating: sentinel), Floats(count: columns, repeating: sentinel)
+      )
+      k.layer_norm_gradient_sums(
+        s.pointer, o.pointer, dy.pointer, x.pointer, kept.pointer, rows, columns)
+      #expect(difference(s, dscale, tolerance: 1e-5) == nil, "\(set.name)")
+      #expect(difference(o, doffset, tolerance: 1e-5) == nil, "\(set.name)")
+    }
+  }
+
   @Test(arguments: shapes)
   func biasAndActivation(rows: Int, columns: Int) {
     let count = rows * columns

@@ -398,6 +398,24 @@ typedef struct mk_kernels {
       const float *gamma, const float *dgamma, const float *dbeta, size_t total, size_t rows,
       size_t c);
 
+  // ---- layer normalisation: x is (rows, columns), each row by itself ----------------------------
+
+  /// y = (x - mean) * inverse * scale + offset with each row's mean and inverse = 1 / sqrt(variance +
+  /// epsilon); not `centered` (RMS normalisation), mean is 0. `statistics` (rows, 2), unless NULL, takes
+  /// the two; `offset` may be NULL. In place allowed.
+  void (*layer_norm)(
+      float *out, float *_Nullable statistics, const float *x, const float *scale,
+      const float *_Nullable offset, float epsilon, int32_t centered, size_t rows, size_t columns);
+  /// dx of the same, from its statistics. dx may be dy.
+  void (*layer_norm_gradient)(
+      float *dx, const float *dy, const float *x, const float *statistics, const float *scale,
+      int32_t centered, size_t rows, size_t columns);
+  /// dscale = sum(dy * (x - mean) * inverse) and, unless NULL, doffset = sum(dy), over the rows given
+  /// and in their order.
+  void (*layer_norm_gradient_sums)(
+      float *dscale, float *_Nullable doffset, const float *dy, const float *x,
+      const float *statistics, size_t rows, size_t columns);
+
   // ---- recurrent cells: rows are samples, dense; the products are gemm's --------------------------
   // Legend: U units; i, f, g, o the gates of an LSTM and r, z, n, m those of a GRU, U columns each.
 

@@ -15,10 +15,28 @@ protocol ReluGradientFusing: Operation {
   var gatesRelu: Bool { get set }
 }
 
+/// An operation with weights and a bias that can take the batch normalisation behind it into them.
+///
+/// The normalisation's scale, offset, running mean and running variance are then its last four operands.
+protocol NormalizationFolding: ActivationFusing {
+  /// The normalisation's ε; `nil` for no normalisation.
+  var foldedEpsilon: Float? { get set }
+}
+
+extension NormalizationFolding {
+  /// The bias of a node of this operation, which stands behind input and weights.
+  func biasOperand(_ node: Graph.Node) -> Graph.Value? {
+    let own = node.operands.count - (foldedEpsilon == nil ? 0 : 4)
+    return own > 2 ? node.operands[2] : nil
+  }
+}
+
 extension Graph {
   /// This graph with only what leads to `outputs`, inputs included, and with activations, forward and backward,
   /// merged into the operation before them where no other operation sees the value between.
-  func fused(keeping outputs: [Value]) -> Graph {
+  ///
+  /// - Parameter foldsNormalizations: merges batch normalisations too, as inference has them.
+  func fused(keeping outputs: [Value], foldsNormalizations: Bool = false) -> Graph {
     var graph = self
     graph.nodes = liveNodes(for: outputs)
     var uses = [Int](repeating: 0, count: types.count)
@@ -33,6 +51,7 @@ extension Graph {
         uses[node.operands[0].index] == 1,
         merged[index].results[0] == node.operands[0],
         let fused = Self.fuse(node, into: merged[index])
+          ?? (foldsNormalizations ? Self.fold(node, into: merged[index]) : nil)
       {
         merged[index] = fused
         producer[fused.results[0]] = index
@@ -63,6 +82,20 @@ extension Graph {
     }
     fused.results[0] = node.results[0]
     return fused
+  }
+
+  private static func fold(_ node: Node, into previous: Node) -> Node? {
+    guard let normalization = node.operation as? BatchNormalization,
+      normalization.activation == nil,
+      var operation = previous.operation as? any NormalizationFolding,
+      operation.foldedEpsilon == nil, operation.activation == nil
+    else { return nil }
+    var folded = previous
+    operation.foldedEpsilon = normalization.epsilon
+    folded.operation = operation
+    folded.operands += node.operands[1...]
+    folded.results[0] = node.results[0]
+    return folded
   }
 
   private func liveNodes(for outputs: [Value]) -> [Node] {

@@ -61,7 +61,7 @@ struct BatchNormalization: ActivationFusing {
   }
 
   func emit(_ node: Graph.Node, into program: inout ProgramBuilder) throws(RuntimeError) {
-    let rows = ChannelRows(program.type(of: node.operands[0]).shape)
+    let rows = FeatureRows(program.type(of: node.operands[0]).shape)
     let affine: Buffer
     if program.mode == .training, !isFrozen {
       affine = try emitStatistics(node, rows, into: &program)
@@ -75,7 +75,7 @@ struct BatchNormalization: ActivationFusing {
       tiles: { rows.chunks(batch: $0) }
     ) { frame, tile, _ in
       let range = rows.range(tile, batch: frame.batch)
-      let (start, channels) = (range.lowerBound * rows.channels, rows.channels)
+      let (start, channels) = (range.lowerBound * rows.columns, rows.columns)
       isa.kernels.pointee.channel_affine(
         frame.floats(y) + start, frame.floats(x) + start, frame.floats(affine),
         frame.floats(affine) + channels, code, range.count, channels)
@@ -110,10 +110,10 @@ struct BatchNormalization: ActivationFusing {
 
   /// The batch's statistics, in chunks merged in order; they also move the running ones.
   private func emitStatistics(
-    _ node: Graph.Node, _ rows: ChannelRows, into program: inout ProgramBuilder
+    _ node: Graph.Node, _ rows: FeatureRows, into program: inout ProgramBuilder
   ) throws(RuntimeError) -> Buffer {
     let (isa, channels, epsilon, momentum) = (
-      program.instructionSet, rows.channels, epsilon, momentum
+      program.instructionSet, rows.columns, epsilon, momentum
     )
     var operands: [Buffer] = []
     for operand in node.operands { operands.append(try program.buffer(operand)) }
@@ -194,8 +194,8 @@ struct BatchNormalizationGradient: Operation {
   }
 
   func emit(_ node: Graph.Node, into program: inout ProgramBuilder) throws(RuntimeError) {
-    let rows = ChannelRows(program.type(of: node.operands[0]).shape)
-    let (isa, channels) = (program.instructionSet, rows.channels)
+    let rows = FeatureRows(program.type(of: node.operands[0]).shape)
+    let (isa, channels) = (program.instructionSet, rows.columns)
     var operands: [Buffer] = []
     for operand in node.operands { operands.append(try program.buffer(operand)) }
     let (dy, x, scale, mean, inverse) = (
@@ -253,7 +253,7 @@ struct FrozenBatchNormalizationGradient: Operation {
   }
 
   func emit(_ node: Graph.Node, into program: inout ProgramBuilder) throws(RuntimeError) {
-    let rows = ChannelRows(program.type(of: node.operands[0]).shape)
+    let rows = FeatureRows(program.type(of: node.operands[0]).shape)
     let affine = try BatchNormalization.packAffine(
       node.operands, epsilon, hasOffset: false, into: &program)
     let (dy, dx) = (try program.buffer(node.operands[0]), try program.buffer(node.results[0]))
@@ -263,31 +263,10 @@ struct FrozenBatchNormalizationGradient: Operation {
       tiles: { rows.chunks(batch: $0) }
     ) { frame, tile, _ in
       let range = rows.range(tile, batch: frame.batch)
-      let (start, channels) = (range.lowerBound * rows.channels, rows.channels)
+      let (start, channels) = (range.lowerBound * rows.columns, rows.columns)
       isa.kernels.pointee.channel_affine(
         frame.floats(dx) + start, frame.floats(dy) + start, frame.floats(affine),
         frame.floats(affine) + channels, Activation.none, range.count, channels)
     }
-  }
-}
-
-/// A batch of values as rows of channels, cut into chunks of a fixed number of rows.
-private struct ChannelRows: Sendable {
-  let channels: Int
-  private let rowsPerSample: Int
-  private let rowsPerChunk: Int
-
-  init(_ sample: Shape) {
-    channels = max(1, sample.innermost)
-    rowsPerSample = sample.elementCount / channels
-    rowsPerChunk = max(1, Tiling.elements / channels)
-  }
-
-  func count(batch: Int) -> Int { batch * rowsPerSample }
-
-  func chunks(batch: Int) -> Int { Tiling.count(count(batch: batch), by: rowsPerChunk) }
-
-  func range(_ chunk: Int, batch: Int) -> Range<Int> {
-    Tiling.range(chunk, of: rowsPerChunk, total: count(batch: batch))
   }
 }

@@ -18,13 +18,37 @@ extension Graph {
     try add(
       Conv2D(stride: stride, padding: padding), [x, weights] + (bias.map { [$0] } ?? []))[0]
   }
+
+  /// Cross-correlates sequences with filters and adds a bias.
+  ///
+  /// - Parameters:
+  ///   - x: batched [T, C].
+  ///   - weights: a parameter of shape [1, K, C, O]: those of an image of one row.
+  ///   - bias: a parameter of shape [O].
+  ///   - padding: `.valid` or `.same`.
+  /// - Returns: batched [T', O].
+  /// - Throws: `.shapeMismatch` or `.invalidArgument` naming the argument that does not fit.
+  public mutating func conv1d(
+    _ x: Value, weights: Value, bias: Value? = nil, stride: Int = 1, padding: Padding = .valid
+  ) throws(RuntimeError) -> Value {
+    let type = type(of: x)
+    guard type.shape.rank == 2 else {
+      throw RuntimeError(
+        .shapeMismatch, "expected sequences, FP32 [batch, steps, channels]; came \(type)",
+        operation: "conv1d", field: "input")
+    }
+    let row = try reshape(x, to: type.shape.prepending(1))
+    let y = try conv2d(row, weights: weights, bias: bias, stride: stride, padding: padding)
+    return try reshape(y, to: Shape(Array(self.type(of: y).shape.dimensions.dropFirst())))
+  }
 }
 
 /// y = f(x ⋆ w + b).
-struct Conv2D: ActivationFusing {
+struct Conv2D: NormalizationFolding {
   let stride: Int
   let padding: Padding
   var activation: Activation?
+  var foldedEpsilon: Float?
   var name: String { "conv2d" }
 
   func window(_ x: TensorType, _ weights: TensorType) throws(RuntimeError) -> Window {
@@ -59,9 +83,14 @@ struct Conv2D: ActivationFusing {
       height: window.outputHeight, width: window.outputWidth, channels: filters,
       depth: window.kernelHeight * window.kernelWidth * window.channels,
       panelWidth: isa.kernels.pointee.panel_width)
+    let ownBias = biasOperand(node)
+    let folded = try foldedEpsilon.map { epsilon throws(RuntimeError) in
+      try FoldedNormalization(node, epsilon: epsilon, bias: ownBias, in: &program)
+    }
     let packed = try program.packed(
-      node.operands[1], layout: "conv2d \(window)",
-      floats: isa.kernels.pointee.conv2d_packed_size(&shape)
+      node.operands[1],
+      layout: "conv2d \(window) \(folded == nil ? [] : node.operands.dropFirst(2))",
+      floats: isa.kernels.pointee.conv2d_packed_size(&shape), from: folded?.weights
     ) { source, destination in
       Step(name: "pack", tiles: { _ in tiling.blocks }) { frame, tile, _ in
         var shape = window.kernelWindow(images: 1, filters: filters)
@@ -72,7 +101,11 @@ struct Conv2D: ActivationFusing {
       }
     }
     let x = try program.buffer(node.operands[0])
-    let bias = node.operands.count > 2 ? try program.buffer(node.operands[2]) : nil
+    let bias =
+      try folded?.bias
+      ?? ownBias.map { value throws(RuntimeError) in
+        try program.buffer(value)
+      }
     let y = try program.buffer(node.results[0])
     program.step(
       name, reads: [x, packed] + (bias.map { [$0] } ?? []), writes: [y],

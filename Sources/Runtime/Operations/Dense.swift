@@ -20,8 +20,9 @@ extension Graph {
 }
 
 /// y = f(x W + b).
-struct Dense: ActivationFusing {
+struct Dense: NormalizationFolding {
   var activation: Activation?
+  var foldedEpsilon: Float?
   var name: String { "dense" }
 
   func resultTypes(of operands: [TensorType]) throws(RuntimeError) -> [TensorType] {
@@ -47,7 +48,11 @@ struct Dense: ActivationFusing {
     let product = DenseProduct(
       inputs: weights[0], units: weights[1], activation: activation,
       isa: program.instructionSet)
-    try product.emit(node, into: &program)
+    let bias = biasOperand(node)
+    let folded = try foldedEpsilon.map { epsilon throws(RuntimeError) in
+      try FoldedNormalization(node, epsilon: epsilon, bias: bias, in: &program)
+    }
+    try product.emit(node, bias: bias, folded, into: &program)
   }
 
   // dx = dy Wᵀ, dW = xᵀ dy, db = Σ dy

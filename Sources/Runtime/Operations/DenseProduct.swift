@@ -20,14 +20,22 @@ struct DenseProduct {
   private static let partDepth = 1024
   private static let fewUnits = 256
 
-  func emit(_ node: Graph.Node, into program: inout ProgramBuilder) throws(RuntimeError) {
+  func emit(
+    _ node: Graph.Node, bias: Graph.Value?, _ folded: FoldedNormalization?,
+    into program: inout ProgramBuilder
+  ) throws(RuntimeError) {
     let x = try program.buffer(node.operands[0])
-    let bias = node.operands.count > 2 ? try program.buffer(node.operands[2]) : nil
+    let bias =
+      try folded?.bias
+      ?? bias.map { value throws(RuntimeError) in
+        try program.buffer(value)
+      }
     let y = try program.buffer(node.results[0])
     let isPacked = program.mode == .inference
     let weights =
       isPacked
-      ? try packed(node.operands[1], into: &program) : try program.buffer(node.operands[1])
+      ? try packed(node, from: folded?.weights, into: &program)
+      : try program.buffer(node.operands[1])
     if parts.count > 1 {
       try emitParts(x: x, weights, isPacked, bias: bias, y: y, into: &program)
     } else {
@@ -44,13 +52,15 @@ struct DenseProduct {
   }
 
   private func packed(
-    _ weights: Graph.Value, into program: inout ProgramBuilder
+    _ node: Graph.Node, from folded: Buffer?, into program: inout ProgramBuilder
   ) throws(RuntimeError) -> Buffer {
     let (isa, units, parts) = (isa, units, parts)
     let sizes = parts.map { isa.kernels.pointee.gemm_packed_size($0.count, units) }
     let partSize = sizes.first ?? 0
-    return try program.packed(weights, layout: "dense", floats: sizes.reduce(0, +)) {
-      source, destination in
+    return try program.packed(
+      node.operands[1], layout: "dense \(folded == nil ? [] : node.operands.dropFirst(2))",
+      floats: sizes.reduce(0, +), from: folded
+    ) { source, destination in
       Step(name: "pack", tiles: { _ in parts.count }) { frame, tile, _ in
         let part = parts[tile]
         isa.kernels.pointee.gemm_pack(

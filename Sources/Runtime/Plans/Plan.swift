@@ -35,7 +35,7 @@ public final class Plan: Sendable {
       throw RuntimeError(
         .invalidArgument, "expected 1 or more; came \(maximumBatch)", field: "maximumBatch")
     }
-    let fused = graph.fused(keeping: outputs)
+    let fused = graph.fused(keeping: outputs, foldsNormalizations: true)
     var builder = ProgramBuilder(
       fused, outputs: outputs, mode: .inference, maximumBatch: maximumBatch,
       instructionSet: instructionSet, parameterOffsets: parameters.entries.map { $0.offset })

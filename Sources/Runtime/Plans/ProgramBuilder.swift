@@ -98,9 +98,10 @@ struct ProgramBuilder {
 
   /// Weights in the layout that a kernel wants, made by the prologue when they are new.
   ///
+  /// - Parameter made: what was packed of the value before and is to be packed further; `nil` for itself.
   /// - Throws: `.unsupported` for what is no parameter: it is not there yet when the prologue runs.
   mutating func packed(
-    _ value: Graph.Value, layout: String, floats count: Int,
+    _ value: Graph.Value, layout: String, floats count: Int, from made: Buffer? = nil,
     _ pack: (_ source: Buffer, _ destination: Buffer) -> Step
   ) throws(RuntimeError) -> Buffer {
     guard case .parameter = graph.origins[value.index] else {
@@ -109,7 +110,7 @@ struct ProgramBuilder {
     let key = PackKey(value: value, layout: layout)
     if let buffer = packs[key] { return buffer }
     let destination = add(.resident(byteCount: try Shape([count]).byteCount(of: .fp32)))
-    prologue.append(pack(try buffer(value), destination))
+    prologue.append(pack(try made ?? buffer(value), destination))
     packs[key] = destination
     return destination
   }

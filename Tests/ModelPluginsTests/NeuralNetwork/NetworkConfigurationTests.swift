@@ -40,7 +40,7 @@ struct NetworkConfigurationTests {
       #"{"layers":[\#(dense)],"gradient_clipping":{"value":0.5},"schedule":{"type":"cosine","warmup_epochs":0.5}}"#,
       #"{"layers":[\#(dense)],"schedule":{"type":"step","epochs":3}}"#,
       #"{"layers":[\#(dense)],"schedule":{"type":"exponential"}}"#,
-      TestNetworks.recurrent,
+      TestNetworks.recurrent, TestNetworks.normalised,
       #"{"layers":[{"type":"embedding","entries":9,"dimensions":2},{"type":"rnn","units":3}]}"#,
       #"{"preset":{"name":"images","outputs":10}}"#,
       #"{"preset":{"name":"sequences","outputs":10}}"#,

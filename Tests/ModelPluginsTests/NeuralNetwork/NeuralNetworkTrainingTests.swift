@@ -118,7 +118,10 @@ struct NeuralNetworkTrainingTests {
 
   @Test(
     "A run that is interrupted after any epoch ends with the same bits",
-    arguments: [TestNetworks.convolutional, TestNetworks.everyLayer, TestNetworks.recurrent])
+    arguments: [
+      TestNetworks.convolutional, TestNetworks.everyLayer, TestNetworks.recurrent,
+      TestNetworks.normalised,
+    ])
   func resumes(configuration: String) throws {
     let dataset = try SyntheticData.quarters(train: 130)
     func trainer(threads: Int) throws -> PluginTrainer {
@@ -431,9 +434,9 @@ struct NeuralNetworkTrainingTests {
   func presets(name: String) throws {
     let trainer = try plugin().makeTrainer(
       configuration: """
-        {"preset":{"name":"\(name)","outputs":4},"epochs":4,"batch_size":32,
+        {"preset":{"name":"\(name)","outputs":4},"epochs":3,"batch_size":16,
          "optimizer":{"learning_rate":0.005}}
-        """, seed: 1, dataset: SyntheticData.quarters(train: 128))
+        """, seed: 1, dataset: SyntheticData.quarters())
     _ = try finish(trainer)
     #expect(try #require(value("accuracy", trainer.evaluate(split: "train"))) > 0.5)
   }

@@ -145,6 +145,16 @@ enum TestNetworks {
 }
 
 extension TestNetworks {
+  /// Normalisations by rows, convolution over steps, global pooling.
+  static let normalised = """
+    {"input":{"scale":0.01,"offset":-1},
+     "layers":[{"type":"conv1d","filters":12,"kernel":3,"padding":"same","activation":"gelu"},
+       {"type":"layer_norm"},{"type":"conv1d","filters":9,"kernel":3,"stride":2},
+       {"type":"rms_norm"},{"type":"global_average_pool"},{"type":"batch_norm"},
+       {"type":"dense","units":4}],
+     "optimizer":{"type":"adamw","learning_rate":0.01},"epochs":3,"batch_size":50}
+    """
+
   /// Every kind of recurrent layer, over rows of images.
   static let recurrent = """
     {"input":{"scale":0.01,"offset":-1},

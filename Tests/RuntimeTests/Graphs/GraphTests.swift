@@ -107,6 +107,26 @@ struct GraphTests {
       let x = try $0.input("x", shape: Shape([9]))
       _ = try $0.loss(.huber(delta: 0), x, targets: x)
     },
+    Misuse("a layer normalisation of other features", names: "offset") {
+      let scale = try $0.parameter("scale", shape: Shape([3]), .ones)
+      let offset = try $0.parameter("offset", shape: Shape([4]), .ones)
+      _ = try $0.layerNormalization(
+        $0.input("x", shape: Shape([2, 3])), scale: scale, offset: offset)
+    },
+    Misuse("an RMS normalisation that divides by zero", names: "epsilon") {
+      let scale = try $0.parameter("scale", shape: Shape([3]), .ones)
+      _ = try $0.rmsNormalization($0.input("x", shape: Shape([2, 3])), scale: scale, epsilon: 0)
+    },
+    Misuse("a global pool of vectors", names: "input") {
+      _ = try $0.globalAveragePool($0.input("x", shape: Shape([3])))
+    },
+    Misuse("a convolution over a vector's steps", names: "input") {
+      let w = try $0.parameter("w", shape: Shape([1, 3, 1, 2]), .ones)
+      _ = try $0.conv1d($0.input("x", shape: Shape([3])), weights: w)
+    },
+    Misuse("reshaping to another size", names: "shape") {
+      _ = try $0.reshape($0.input("x", shape: Shape([3])), to: Shape([4]))
+    },
     Misuse("a slice beyond the end", names: "range") {
       _ = try $0.slice($0.input("x", shape: Shape([9])), axis: 0, 5..<10)
     },

@@ -59,6 +59,16 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
     .activation("softplus", .softplus), .activation("relu6", .relu6),
     .activation("hard-sigmoid", .hardSigmoid), .activation("hard-swish", .hardSwish),
     .activation("hard-tanh", .hardTanh),
+    OperationCase("layer-norm", parameters: ["scale", "offset"]) { graph, x, p in
+      try graph.layerNormalization(x, scale: p[0], offset: p[1])
+    },
+    OperationCase("rms-norm", parameters: ["scale"]) { graph, x, p in
+      try graph.rmsNormalization(x, scale: p[0])
+    },
+    OperationCase("global-average-pool") { graph, x, _ in try graph.globalAveragePool(x) },
+    OperationCase("conv1d", parameters: ["weights", "bias"]) { graph, x, p in
+      try graph.conv1d(x, weights: p[0], bias: p[1], stride: 2)
+    },
     OperationCase("slice") { graph, x, _ in try graph.slice(x, axis: 0, 1..<3) },
     OperationCase("concatenate") { graph, x, _ in
       try graph.concatenate(

@@ -152,6 +152,18 @@ extension NetworkConfiguration.Layer {
         momentum: fields.number("momentum", "a number from 0 to 1", default: 0.1) {
           (0...1).contains($0)
         })
+    case .conv1D:
+      self = .conv1D(
+        filters: fields.integer("filters", bounds.width),
+        kernel: fields.integer("kernel", bounds.window),
+        stride: fields.integer("stride", bounds.window, default: 1),
+        padding: fields.choice("padding", of: SequencePadding.self, default: .valid) == .same
+          ? .same : .valid,
+        useBias: fields.bool("use_bias", default: true), activation: fields.activation())
+    case .layerNorm, .rmsNorm:
+      let epsilon = fields.number("epsilon", "a number above 0", default: 1e-5) { Float($0) > 0 }
+      self = type == .layerNorm ? .layerNorm(epsilon: epsilon) : .rmsNorm(epsilon: epsilon)
+    case .globalAveragePool: self = .globalAveragePool
     case .activation:
       self = .activation(fields.choice("activation", of: Activation.self) ?? .relu)
     case .lstm: self = .recurrent(fields.recurrent(.lstm))
@@ -173,10 +185,11 @@ extension NetworkConfiguration.Layer {
 
   private static func keys(of type: NetworkConfiguration.LayerType) -> [String] {
     switch type {
-    case .conv2d:
+    case .conv2d, .conv1D:
       ["type", "filters", "kernel", "stride", "padding", "use_bias", "activation"]
     case .maxPool2D, .averagePool2D: ["type", "size", "stride", "padding"]
-    case .flatten: ["type"]
+    case .flatten, .globalAveragePool: ["type"]
+    case .layerNorm, .rmsNorm: ["type", "epsilon"]
     case .dense: ["type", "units", "use_bias", "activation"]
     case .dropout: ["type", "rate"]
     case .batchNorm: ["type", "epsilon", "momentum"]
@@ -216,6 +229,12 @@ extension FieldReader {
     if self["activation"] == nil || self["activation"] == .string("none") { return nil }
     return choice("activation", of: Activation.self)
   }
+}
+
+/// What a convolution over sequences may pad with.
+private enum SequencePadding: String, CaseIterable {
+  case valid
+  case same
 }
 
 extension Activation {

@@ -48,20 +48,26 @@ extension NetworkConfiguration.Layer {
       case .simple: .rnn
       }
     case .embedding: .embedding
+    case .conv1D: .conv1D
+    case .layerNorm: .layerNorm
+    case .rmsNorm: .rmsNorm
+    case .globalAveragePool: .globalAveragePool
     }
   }
 
   fileprivate func canonicalText(isFrozen: Bool) -> String {
     let type = #""type":"\#(type.rawValue)""# + (isFrozen ? #","trainable":false"# : "")
     return switch self {
-    case .conv2d(let filters, let kernel, let stride, let padding, let useBias, let activation):
+    case .conv2d(let filters, let kernel, let stride, let padding, let useBias, let activation),
+      .conv1D(let filters, let kernel, let stride, let padding, let useBias, let activation):
       #"{\#(type),"filters":\#(filters),"kernel":\#(kernel),"stride":\#(stride),"#
         + #""padding":\#(padding.canonicalText),"use_bias":\#(useBias),"#
         + #""activation":"\#(activation?.rawValue ?? "none")"}"#
     case .maxPool2D(let size, let stride, let padding),
       .averagePool2D(let size, let stride, let padding):
       #"{\#(type),"size":\#(size),"stride":\#(stride),"padding":\#(padding.canonicalText)}"#
-    case .flatten: "{\(type)}"
+    case .flatten, .globalAveragePool: "{\(type)}"
+    case .layerNorm(let epsilon), .rmsNorm(let epsilon): #"{\#(type),"epsilon":\#(epsilon)}"#
     case .dense(let units, let useBias, let activation):
       #"{\#(type),"units":\#(units),"use_bias":\#(useBias),"#
         + #""activation":"\#(activation?.rawValue ?? "none")"}"#
@@ -90,8 +96,9 @@ extension NetworkConfiguration.LayerType {
   /// Whether a layer of this type learns anything.
   var hasParameters: Bool {
     switch self {
-    case .conv2d, .dense, .batchNorm, .lstm, .gru, .rnn, .embedding: true
-    case .maxPool2D, .averagePool2D, .flatten, .dropout, .activation: false
+    case .conv2d, .conv1D, .dense, .batchNorm, .layerNorm, .rmsNorm, .lstm, .gru, .rnn, .embedding:
+      true
+    case .maxPool2D, .averagePool2D, .globalAveragePool, .flatten, .dropout, .activation: false
     }
   }
 }

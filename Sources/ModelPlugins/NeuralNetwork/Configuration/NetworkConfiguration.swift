@@ -42,6 +42,10 @@ struct NetworkConfiguration: Sendable, Hashable {
     case gru
     case rnn
     case embedding
+    case conv1D = "conv1d"
+    case layerNorm = "layer_norm"
+    case rmsNorm = "rms_norm"
+    case globalAveragePool = "global_average_pool"
   }
 
   /// One layer.
@@ -58,6 +62,12 @@ struct NetworkConfiguration: Sendable, Hashable {
     case activation(Activation)
     case recurrent(Recurrent)
     case embedding(entries: Int, dimensions: Int)
+    case conv1D(
+      filters: Int, kernel: Int, stride: Int, padding: Padding, useBias: Bool,
+      activation: Activation?)
+    case layerNorm(epsilon: Double)
+    case rmsNorm(epsilon: Double)
+    case globalAveragePool
   }
 
   /// Recurrent layers of one kind, one on the other.

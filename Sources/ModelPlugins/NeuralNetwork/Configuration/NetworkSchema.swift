@@ -125,8 +125,32 @@ extension NetworkConfiguration {
               }
             },
             {
+              "type": "object", "additionalProperties": false,
+              "required": ["type", "filters", "kernel"],
+              "description": "Over sequences, [steps, ...].",
+              "properties": {
+                "type": {"const": "conv1d"},
+                "filters": {"$ref": "#/$defs/width"},
+                "kernel": {"$ref": "#/$defs/window"},
+                "stride": {"$ref": "#/$defs/window", "default": 1},
+                "padding": {"enum": ["valid", "same"], "default": "valid"},
+                "use_bias": {"type": "boolean", "default": true},
+                "activation": {"$ref": "#/$defs/activation"},
+                "trainable": {"$ref": "#/$defs/trainable"}
+              }
+            },
+            {
               "type": "object", "additionalProperties": false, "required": ["type"],
-              "properties": {"type": {"const": "flatten"}}
+              "properties": {
+                "type": {"enum": ["layer_norm", "rms_norm"]},
+                "epsilon": {"$ref": "#/$defs/positive", "default": 1e-5},
+                "trainable": {"$ref": "#/$defs/trainable"}
+              }
+            },
+            {
+              "type": "object", "additionalProperties": false, "required": ["type"],
+              "description": "global_average_pool: the mean of each channel over all pixels or steps.",
+              "properties": {"type": {"enum": ["flatten", "global_average_pool"]}}
             },
             {
               "type": "object", "additionalProperties": false, "required": ["type", "units"],

@@ -85,7 +85,7 @@ struct NetworkBuilder {
     of layer: NetworkConfiguration.Layer, at index: Int, path: String
   ) throws(PluginError) {
     switch layer {
-    case .recurrent:
+    case .recurrent, .conv1D:
       guard shape.count >= 2 else {
         throw PluginError(
           field: path,
@@ -111,7 +111,13 @@ struct NetworkBuilder {
           "dense expects a vector; what comes to it has shape \(shape): put {\"type\":\"flatten\"}"
             + " before it")
       }
-    case .flatten, .dropout, .batchNorm, .activation: break
+    case .globalAveragePool:
+      guard shape.count >= 2 else {
+        throw PluginError(
+          field: path,
+          "global_average_pool expects images or sequences; what comes to it has shape \(shape)")
+      }
+    case .flatten, .dropout, .batchNorm, .layerNorm, .rmsNorm, .activation: break
     }
   }
 
@@ -120,6 +126,7 @@ struct NetworkBuilder {
     of layer: NetworkConfiguration.Layer, path: String
   ) throws(PluginError) {
     let channels = shape.last ?? 1
+    let features = shape.dropFirst().reduce(1, *)
     // No product here overflows: every factor is bounded by the configuration's reader or above.
     let count: Int
     let field: String
@@ -128,11 +135,10 @@ struct NetworkBuilder {
       (count, field) = ((kernel * kernel * channels + 1) * filters, ".filters")
     case .dense(let units, _, _): (count, field) = ((channels + 1) * units, ".units")
     case .batchNorm: (count, field) = (4 * channels, "")
+    case .layerNorm, .rmsNorm: (count, field) = (2 * channels, "")
+    case .conv1D(let filters, let kernel, _, _, _, _):
+      (count, field) = ((kernel * features + 1) * filters, ".filters")
     case .recurrent(let layer):
-      let features = shape.dropFirst().reduce(1, *)
-      guard features <= Self.maxParameterCount else {
-        throw PluginError(field: path, "expected fewer features a step; came \(features)")
-      }
       (count, field) = (layer.parameterCount(features: features), ".units")
     case .embedding(let entries, let dimensions):
       (count, field) = (entries * dimensions, ".entries")
@@ -153,6 +159,24 @@ struct NetworkBuilder {
     let channels = shape.last ?? 1
     switch layer {
     case .recurrent(let layer): return try apply(layer, prefix: prefix)
+    case .conv1D(let filters, let kernel, let stride, let padding, let useBias, let activation):
+      let x = try sequences()
+      let features = graph.type(of: x).shape[1]
+      let weights = try graph.parameter(
+        prefix + "weight", shape: Shape([1, kernel, features, filters]),
+        .fanInUniform(fanIn: kernel * features), isTrainable: isTrainable)
+      let sum = try graph.conv1d(
+        x, weights: weights, bias: try bias(useBias, prefix, filters), stride: stride,
+        padding: padding)
+      return try activate(sum, activation)
+    case .layerNorm(let epsilon):
+      return try graph.layerNormalization(
+        value, scale: try channelParameter(prefix + "scale", .ones),
+        offset: try channelParameter(prefix + "offset", .zeros), epsilon: Float(epsilon))
+    case .rmsNorm(let epsilon):
+      return try graph.rmsNormalization(
+        value, scale: try channelParameter(prefix + "scale", .ones), epsilon: Float(epsilon))
+    case .globalAveragePool: return try graph.globalAveragePool(value)
     case .embedding(let entries, let dimensions):
       let weights = try graph.parameter(
         prefix + "weight", shape: Shape([entries, dimensions]), .normal(deviation: 1),
@@ -199,9 +223,8 @@ struct NetworkBuilder {
   private mutating func apply(
     _ layer: NetworkConfiguration.Recurrent, prefix: String
   ) throws(RuntimeError) -> Graph.Value {
-    let features = shape.dropFirst().reduce(1, *)
-    var x = value
-    if shape.count > 2 { x = try graph.reshape(x, to: Shape([shape[0], features])) }
+    let steps = shape[0]
+    var x = try sequences()
     for index in 0..<layer.layers {
       let isLast = index == layer.layers - 1
       let forward = try parameters(of: layer, on: x, prefix: "\(prefix)\(index).")
@@ -214,9 +237,24 @@ struct NetworkBuilder {
           try graph.recurrent(layer.cell, x, forward)
         }
       x = isLast && !layer.returnsSequences ? state.hidden : outputs
-      valueCount += layer.workingCount(steps: shape[0])
+      valueCount += layer.workingCount(steps: steps)
     }
     return x
+  }
+
+  /// The value as steps of features: what a step has is one vector.
+  private mutating func sequences() throws(RuntimeError) -> Graph.Value {
+    guard shape.count > 2 else { return value }
+    let features = shape.dropFirst().reduce(1, *)
+    return try graph.reshape(value, to: Shape([shape[0], features]))
+  }
+
+  /// A parameter with one number for each of the last dimension.
+  private mutating func channelParameter(
+    _ name: String, _ initializer: Initializer
+  ) throws(RuntimeError) -> Graph.Value {
+    try graph.parameter(
+      name, shape: Shape([shape.last ?? 1]), initializer, isTrainable: isTrainable)
   }
 
   private mutating func parameters(
