@@ -30,19 +30,24 @@ struct NeuralNetworkPlugin: PluginImplementation {
     // Without the data nothing is known of the shapes.
     guard let dataset else { return MemoryEstimate() }
     let network = try network(configuration, dataset)
-    let float = MemoryLayout<Float>.size
-    let moments = configuration.optimizer.slotCount
-    // Parameters, packed once more and, in training, with gradients and moments; values, in
-    // training with their gradients. Saturating: an estimate of too much is too much.
-    func bytes(_ count: Int, _ factor: Int) -> Int {
-      let (product, overflow) = count.multipliedReportingOverflow(by: factor * float)
-      return overflow ? Int.max / 4 : min(product, Int.max / 4)
+    let serving = try Network(configuration, sample: network.sample, for: .serving)
+    guard let loss = network.loss else {
+      throw PluginError(.internal, "a network for serving cannot be trained")
     }
-    return MemoryEstimate(
-      inferenceByteCount: bytes(network.parameterCount, 1)
-        + bytes(network.valueCount, configuration.maxBatchSize),
-      trainingByteCount: bytes(network.parameterCount, 3 + moments)
-        + bytes(network.valueCount, 2 * configuration.batchSize))
+    do throws(RuntimeError) {
+      let inference = try Plan.memory(
+        of: serving.graph, outputs: [serving.answer], maximumBatch: configuration.maxBatchSize,
+        instructionSet: instructionSet)
+      let training = try TrainingSession.memory(
+        of: network.graph, loss: loss, outputs: [network.output],
+        optimizer: configuration.optimizer.optimizer, rules: configuration.rules,
+        maximumBatch: configuration.batchSize, instructionSet: instructionSet)
+      return MemoryEstimate(
+        inferenceByteCount: inference.total(threads: workers.threadCount),
+        trainingByteCount: training.total(threads: workers.threadCount))
+    } catch {
+      throw PluginError(error, field: "configuration")
+    }
   }
 
   func makeModel(

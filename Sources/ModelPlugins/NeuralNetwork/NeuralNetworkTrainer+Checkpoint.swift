@@ -33,6 +33,27 @@ extension NeuralNetworkTrainer {
     try write(NetworkDescription.artifactName, to: writer) { () throws(RuntimeError) in
       Array(self.networkDescription.text.utf8)
     }
+    let report = try makeReport()
+    for (name, text) in [
+      (Report.jsonName, report.report.json.text + "\n"), (Report.textName, report.report.text),
+      (NetworkReport.drawingName, report.drawing),
+    ] {
+      try write(name, to: writer) { () throws(RuntimeError) in Array(text.utf8) }
+    }
+  }
+
+  /// What the exported model's plan will be.
+  private func makeReport() throws(PluginError) -> NetworkReport {
+    let configuration = network.configuration
+    let serving = try Network(configuration, sample: network.sample, for: .serving)
+    do throws(RuntimeError) {
+      let plan = try Plan(
+        serving.graph, outputs: [serving.answer], parameters: session.parameters,
+        maximumBatch: configuration.maxBatchSize, instructionSet: instructionSet)
+      return NetworkReport(plan.explanation, losses: losses)
+    } catch {
+      throw PluginError(error)
+    }
   }
 
   func restore(from artifacts: [Artifact]) throws(PluginError) -> Int {

@@ -15,6 +15,7 @@ final class NeuralNetworkTrainer: TrainerImplementation {
   let session: TrainingSession
   let seed: UInt64
   let dataset: DataSetView
+  let instructionSet: InstructionSet
   private let workers: WorkerPool
   private let batchSize: Int
   private let batches: BatchGatherer
@@ -59,6 +60,7 @@ final class NeuralNetworkTrainer: TrainerImplementation {
     self.seed = seed
     self.dataset = dataset
     self.workers = workers
+    self.instructionSet = instructionSet
     batchSize = configuration.batchSize
     configuredEpochCount = configuration.epochs
     sampleCount = batches.count

@@ -13,6 +13,10 @@ protocol Operation: Sendable {
   /// Adds the steps that compute `node` to a program.
   func emit(_ node: Graph.Node, into program: inout ProgramBuilder) throws(RuntimeError)
 
+  /// Floating-point operations for one sample, about: of products two for each multiplication, of others one
+  /// for each element of the results.
+  func operationCount(_ node: Graph.Node, in graph: Graph) -> Double
+
   /// Adds the nodes that compute the gradient of each operand.
   ///
   /// - Parameters:
@@ -26,6 +30,10 @@ protocol Operation: Sendable {
 }
 
 extension Operation {
+  func operationCount(_ node: Graph.Node, in graph: Graph) -> Double {
+    Double(graph.type(of: node.results[0]).shape.elementCount)
+  }
+
   /// An operation that only appears in gradients is not differentiated again.
   func gradients(
     of node: Graph.Node, along: [Graph.Value?], wanted: [Bool], in graph: inout Graph

@@ -84,9 +84,7 @@ struct Conv2D: NormalizationFolding {
       depth: window.kernelHeight * window.kernelWidth * window.channels,
       panelWidth: isa.kernels.pointee.panel_width)
     let ownBias = biasOperand(node)
-    let folded = try foldedEpsilon.map { epsilon throws(RuntimeError) in
-      try FoldedNormalization(node, epsilon: epsilon, bias: ownBias, in: &program)
-    }
+    let folded = try FoldedNormalization(node, foldedEpsilon, bias: ownBias, in: &program)
     let packed = try program.packed(
       node.operands[1],
       layout: "conv2d \(window) \(folded == nil ? [] : node.operands.dropFirst(2))",
@@ -101,11 +99,7 @@ struct Conv2D: NormalizationFolding {
       }
     }
     let x = try program.buffer(node.operands[0])
-    let bias =
-      try folded?.bias
-      ?? ownBias.map { value throws(RuntimeError) in
-        try program.buffer(value)
-      }
+    let bias = try program.bias(folded, or: ownBias)
     let y = try program.buffer(node.results[0])
     program.step(
       name, reads: [x, packed] + (bias.map { [$0] } ?? []), writes: [y],
@@ -119,6 +113,12 @@ struct Conv2D: NormalizationFolding {
         code, frame.floats(y), rows.lowerBound, rows.upperBound, channels.lowerBound,
         channels.upperBound, frame.scratch(worker))
     }
+  }
+
+  func operationCount(_ node: Graph.Node, in graph: Graph) -> Double {
+    let output = graph.type(of: node.results[0]).shape
+    let weights = Double(graph.type(of: node.operands[1]).shape.elementCount)
+    return 2 * weights * Double(output[0]) * Double(output[1])
   }
 
   func gradients(

@@ -49,10 +49,12 @@ struct Dense: NormalizationFolding {
       inputs: weights[0], units: weights[1], activation: activation,
       isa: program.instructionSet)
     let bias = biasOperand(node)
-    let folded = try foldedEpsilon.map { epsilon throws(RuntimeError) in
-      try FoldedNormalization(node, epsilon: epsilon, bias: bias, in: &program)
-    }
+    let folded = try FoldedNormalization(node, foldedEpsilon, bias: bias, in: &program)
     try product.emit(node, bias: bias, folded, into: &program)
+  }
+
+  func operationCount(_ node: Graph.Node, in graph: Graph) -> Double {
+    2 * Double(graph.type(of: node.operands[1]).shape.elementCount)
   }
 
   // dx = dy Wᵀ, dW = xᵀ dy, db = Σ dy

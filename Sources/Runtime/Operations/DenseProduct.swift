@@ -25,11 +25,7 @@ struct DenseProduct {
     into program: inout ProgramBuilder
   ) throws(RuntimeError) {
     let x = try program.buffer(node.operands[0])
-    let bias =
-      try folded?.bias
-      ?? bias.map { value throws(RuntimeError) in
-        try program.buffer(value)
-      }
+    let bias = try program.bias(folded, or: bias)
     let y = try program.buffer(node.results[0])
     let isPacked = program.mode == .inference
     let weights =

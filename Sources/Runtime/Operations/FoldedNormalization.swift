@@ -8,22 +8,23 @@ import CKernels
 struct FoldedNormalization {
   /// Laid out as the weights.
   let weights: Buffer
-  /// (O)
+  /// One number for each output channel.
   let bias: Buffer
 
-  /// Adds what the prologue computes.
+  /// Adds what the prologue computes; `nil` where nothing is folded.
   ///
-  /// - Parameter node: of an operation with `foldedEpsilon`.
-  init(
-    _ node: Graph.Node, epsilon: Float, bias: Graph.Value?, in program: inout ProgramBuilder
+  /// - Parameter epsilon: the operation's `foldedEpsilon`.
+  init?(
+    _ node: Graph.Node, _ epsilon: Float?, bias: Graph.Value?, in program: inout ProgramBuilder
   ) throws(RuntimeError) {
+    guard let epsilon else { return nil }
     let parameters = Array(node.operands.suffix(4))
     let (isa, shape) = (program.instructionSet, program.type(of: node.operands[1]).shape)
     let outputs = shape.innermost
     let rows = shape.elementCount / max(1, outputs)
     let offset = try program.buffer(parameters[1])
     let (mean, variance) = (try program.buffer(parameters[2]), try program.buffer(parameters[3]))
-    let original = try bias.map { value throws(RuntimeError) in try program.buffer(value) }
+    let original = try program.bias(nil, or: bias)
     let key = "\(parameters) \(epsilon)"
     // The factors, then the bias.
     let affine = try program.packed(
@@ -59,5 +60,16 @@ struct FoldedNormalization {
         frame.floats(bias).update(from: frame.floats(affine) + outputs, count: outputs)
       }
     }
+  }
+}
+
+extension ProgramBuilder {
+  /// The bias of a folded normalisation, or an operation's own where nothing is folded.
+  mutating func bias(
+    _ folded: FoldedNormalization?, or own: Graph.Value?
+  ) throws(RuntimeError) -> Buffer? {
+    if let folded { return folded.bias }
+    guard let own else { return nil }
+    return try buffer(own)
   }
 }

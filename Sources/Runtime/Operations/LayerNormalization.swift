@@ -112,10 +112,11 @@ struct LayerNormalizationGradient: Operation {
     for operand in node.operands { operands.append(try program.buffer(operand)) }
     let (dy, x, statistics, scale) = (operands[0], operands[1], operands[2], operands[3])
     let columns = rows.columns
-    var parameters: [Buffer] = []
+    var results: [Buffer] = []
     if node.results[1...].contains(where: program.isUsed) {
-      for result in node.results[1...] { parameters.append(try program.buffer(result)) }
+      for result in node.results[1...] { results.append(try program.buffer(result)) }
     }
+    let parameters = results
     if !parameters.isEmpty {
       // Of each chunk the scale's sums, then the offset's.
       let partial = try program.temporary(

@@ -31,16 +31,8 @@ public final class Plan: Sendable {
     _ graph: Graph, outputs: [Graph.Value], parameters: Parameters, maximumBatch: Int,
     instructionSet: InstructionSet
   ) throws(RuntimeError) {
-    guard maximumBatch >= 1 else {
-      throw RuntimeError(
-        .invalidArgument, "expected 1 or more; came \(maximumBatch)", field: "maximumBatch")
-    }
-    let fused = graph.fused(keeping: outputs, foldsNormalizations: true)
-    var builder = ProgramBuilder(
-      fused, outputs: outputs, mode: .inference, maximumBatch: maximumBatch,
-      instructionSet: instructionSet, parameterOffsets: parameters.entries.map { $0.offset })
-    try builder.emitNodes()
-    let live = try builder.build(outputs: outputs)
+    let (fused, live) = try Plan.compile(
+      graph, outputs: outputs, parameters.entries, maximumBatch: maximumBatch, instructionSet)
     let packed = try Plan.resident(live, parameters)
     program = packed.program
     weights = packed.memory
@@ -49,6 +41,23 @@ public final class Plan: Sendable {
     self.maximumBatch = maximumBatch
     inputs = fused.ports
     self.outputs = outputs.map { Port(name: graph.name(of: $0) ?? "", type: graph.type(of: $0)) }
+  }
+
+  /// Fuses the graph and emits its steps; takes no memory.
+  static func compile(
+    _ graph: Graph, outputs: [Graph.Value], _ parameters: [Parameters.Entry], maximumBatch: Int,
+    _ instructionSet: InstructionSet
+  ) throws(RuntimeError) -> (graph: Graph, program: Program) {
+    guard maximumBatch >= 1 else {
+      throw RuntimeError(
+        .invalidArgument, "expected 1 or more; came \(maximumBatch)", field: "maximumBatch")
+    }
+    let fused = graph.fused(keeping: outputs, foldsNormalizations: true)
+    var builder = ProgramBuilder(
+      fused, outputs: outputs, mode: .inference, maximumBatch: maximumBatch,
+      instructionSet: instructionSet, parameterOffsets: parameters.map { $0.offset })
+    try builder.emitNodes()
+    return (fused, try builder.build(outputs: outputs))
   }
 
   /// Makes the memory for runs, one at a time.

@@ -68,6 +68,8 @@ struct Program: Sendable {
   let steps: [Step]
   let storages: [Storage]
   let arenaByteCount: Int
+  /// What the arena would be if no two buffers shared their place.
+  let unsharedByteCount: Int
   let residentByteCount: Int
   let scratchByteCount: Int
   /// Buffers of the results, in the order they were asked for.

@@ -21,7 +21,7 @@ extension Program {
   /// A program with memory for its prologue only.
   var prologueOnly: Program {
     Program(
-      prologue: prologue, steps: [], storages: storages, arenaByteCount: 0,
+      prologue: prologue, steps: [], storages: storages, arenaByteCount: 0, unsharedByteCount: 0,
       residentByteCount: residentByteCount, scratchByteCount: scratchByteCount, outputs: [],
       indexChecks: [], parametersRead: [])
   }
@@ -30,6 +30,7 @@ extension Program {
   func replacing(storages: [Storage]) -> Program {
     Program(
       prologue: prologue, steps: steps, storages: storages, arenaByteCount: arenaByteCount,
+      unsharedByteCount: unsharedByteCount,
       residentByteCount: residentByteCount, scratchByteCount: scratchByteCount, outputs: outputs,
       indexChecks: indexChecks, parametersRead: parametersRead)
   }

@@ -110,7 +110,8 @@ struct ProgramBuilder {
     let key = PackKey(value: value, layout: layout)
     if let buffer = packs[key] { return buffer }
     let destination = add(.resident(byteCount: try Shape([count]).byteCount(of: .fp32)))
-    prologue.append(pack(try made ?? buffer(value), destination))
+    let source = if let made { made } else { try buffer(value) }
+    prologue.append(pack(source, destination))
     packs[key] = destination
     return destination
   }
@@ -158,6 +159,7 @@ struct ProgramBuilder {
       firstUse[root] = firstUse[root] ?? 0
       lastUse[root] = steps.count
     }
+    let unshared = unsharedByteCount
     mergeInPlace()
     let arena = try planArena()
     let resident = try planResident()
@@ -171,6 +173,7 @@ struct ProgramBuilder {
     }
     return Program(
       prologue: prologue, steps: steps, storages: storages, arenaByteCount: arena.byteCount,
+      unsharedByteCount: unshared,
       residentByteCount: resident.byteCount, scratchByteCount: scratchByteCount,
       outputs: outputBuffers, indexChecks: indexChecks,
       parametersRead: parametersRead.sorted().map(Buffer.init(index:)))
@@ -203,6 +206,15 @@ extension ProgramBuilder {
       else { continue }
       kinds[from] = .alias(of: to)
       lastUse[to] = lastUse[from]
+    }
+  }
+
+  /// The sizes of all buffers that would be in the arena; saturating.
+  private var unsharedByteCount: Int {
+    kinds.indices.reduce(0) { sum, index in
+      guard case .arena(let byteCount) = kinds[index], firstUse[index] != nil else { return sum }
+      let (next, overflow) = sum.addingReportingOverflow(byteCount)
+      return overflow ? Int.max : next
     }
   }
 

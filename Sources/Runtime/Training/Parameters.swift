@@ -33,6 +33,23 @@ public final class Parameters {
   public init(
     _ graph: Graph, seed: UInt64, instructionSet: InstructionSet
   ) throws(RuntimeError) {
+    (entries, floatCount) = try Self.layout(of: graph)
+    memory = try .floats(floatCount)
+    positions = Dictionary(
+      uniqueKeysWithValues: entries.enumerated().map { ($0.element.name, $0.offset) })
+    for (index, (entry, parameter)) in zip(entries, graph.parameters).enumerated() {
+      parameter.initializer.fill(
+        floats(of: entry), seed: seed, parameter: UInt32(truncatingIfNeeded: index),
+        instructionSet: instructionSet)
+    }
+  }
+
+  /// Where the parameters of a graph lie, and how many floats that takes.
+  ///
+  /// - Throws: `.tooLarge` when the sizes overflow.
+  static func layout(
+    of graph: Graph
+  ) throws(RuntimeError) -> (entries: [Entry], floatCount: Int) {
     var entries: [Entry] = []
     var end = 0
     for parameter in graph.parameters {
@@ -46,16 +63,7 @@ public final class Parameters {
       }
       end = (next + Self.alignment - 1) / Self.alignment * Self.alignment
     }
-    self.entries = entries
-    floatCount = end
-    memory = try AlignedMemory(byteCount: try Shape([end]).byteCount(of: .fp32))
-    positions = Dictionary(
-      uniqueKeysWithValues: entries.enumerated().map { ($0.element.name, $0.offset) })
-    for (index, (entry, parameter)) in zip(entries, graph.parameters).enumerated() {
-      parameter.initializer.fill(
-        floats(of: entry), seed: seed, parameter: UInt32(truncatingIfNeeded: index),
-        instructionSet: instructionSet)
-    }
+    return (entries, end)
   }
 
   /// A copy of the elements of a parameter.

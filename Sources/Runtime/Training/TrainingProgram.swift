@@ -5,23 +5,30 @@ struct TrainingProgram {
   let program: Program
   /// What the program computes.
   let graph: Graph
-  /// Gradients, laid out as the parameters.
-  let gradients: AlignedMemory
-  /// The optimizer's tensors, each laid out as the parameters.
-  let slots: [AlignedMemory]
 
+  /// What the optimizer's steps work on.
+  struct State {
+    let parameters: AlignedMemory
+    /// Gradients, laid out as the parameters.
+    let gradients: AlignedMemory
+    /// The optimizer's tensors, each laid out as the parameters.
+    let slots: [AlignedMemory]
+  }
+
+  /// - Parameter memory: where the steps will work; compiling reads and writes nothing of it.
   init(
     _ graph: Graph, loss: Graph.Value, outputs: [Graph.Value], optimizer: Optimizer,
-    rules: GradientRules, parameters: Parameters, maximumBatch: Int, instructionSet: InstructionSet
+    rules: GradientRules, _ entries: [Parameters.Entry], memory: State, maximumBatch: Int,
+    instructionSet: InstructionSet
   ) throws(RuntimeError) {
     var graph = graph
-    let trained = zip(graph.parameters, parameters.entries).filter { $0.0.isTrainable }
+    let trained = zip(graph.parameters, entries).filter { $0.0.isTrainable }
     let gradients = try graph.differentiate(loss, along: trained.map { $0.0.value })
     let wanted = [loss] + outputs + gradients.compactMap { $0 }
     self.graph = graph.fused(keeping: wanted)
     var builder = ProgramBuilder(
       self.graph, outputs: wanted, mode: .training, maximumBatch: maximumBatch,
-      instructionSet: instructionSet, parameterOffsets: parameters.entries.map { $0.offset })
+      instructionSet: instructionSet, parameterOffsets: entries.map { $0.offset })
 
     var updates: [ParameterUpdates.Parameter] = []
     var copies: [(value: Graph.Value, to: Buffer)] = []
@@ -38,16 +45,11 @@ struct TrainingProgram {
     try builder.emitNodes()
     for copy in copies { try builder.copy(copy.value, to: copy.to) }
 
-    let state = try AlignedMemory.floats(parameters.floatCount)
-    var slots: [AlignedMemory] = []
-    for _ in optimizer.slots { slots.append(try AlignedMemory.floats(parameters.floatCount)) }
     let steps = ParameterUpdates(
-      optimizer: optimizer, rules: rules, parameters: parameters.memory, gradients: state,
-      slots: slots, updates, isa: instructionSet)
+      optimizer: optimizer, rules: rules, parameters: memory.parameters,
+      gradients: memory.gradients, slots: memory.slots, updates, isa: instructionSet)
     try steps.emit(into: &builder)
     program = try builder.build(outputs: [loss] + outputs)
-    self.gradients = state
-    self.slots = slots
   }
 }
 

@@ -37,7 +37,7 @@ public final class TrainingSession {
   ///   - rules: what happens to gradients before the optimizer.
   ///   - parameters: made for `graph`.
   ///   - seed: keys the random numbers of dropout.
-  /// - Throws: `.invalidArgument` or `.tooLarge`, before memory is taken, `.unsupported` for what has no gradient.
+  /// - Throws: `.invalidArgument` or `.tooLarge`, before memory for values is taken, `.unsupported` for what has no gradient.
   public init(
     _ graph: Graph, loss: Graph.Value, outputs: [Graph.Value] = [], optimizer: Optimizer,
     rules: GradientRules = GradientRules(), parameters: Parameters, maximumBatch: Int, seed: UInt64,
@@ -50,9 +50,13 @@ public final class TrainingSession {
       throw RuntimeError(
         .invalidArgument, "expected 1 or more; came \(maximumBatch)", field: "maximumBatch")
     }
+    let gradients = try AlignedMemory.floats(parameters.floatCount)
+    var slots: [AlignedMemory] = []
+    for _ in optimizer.slots { slots.append(try .floats(parameters.floatCount)) }
     let compiled = try TrainingProgram(
-      graph, loss: loss, outputs: outputs, optimizer: optimizer, rules: rules,
-      parameters: parameters, maximumBatch: maximumBatch, instructionSet: instructionSet)
+      graph, loss: loss, outputs: outputs, optimizer: optimizer, rules: rules, parameters.entries,
+      memory: .init(parameters: parameters.memory, gradients: gradients, slots: slots),
+      maximumBatch: maximumBatch, instructionSet: instructionSet)
     self.graph = graph
     self.parameters = parameters
     self.optimizer = optimizer
@@ -61,13 +65,13 @@ public final class TrainingSession {
     self.instructionSet = instructionSet
     self.maximumBatch = maximumBatch
     program = compiled.program
-    slots = compiled.slots
+    self.slots = slots
     lossBuffer = compiled.program.outputs[0]
     outputTypes = outputs.map { graph.type(of: $0) }
     memory = try ProgramMemory(
       program, workers: workers.threadCount,
       resident: try AlignedMemory(byteCount: program.residentByteCount),
-      parameters: parameters.memory, gradients: compiled.gradients)
+      parameters: parameters.memory, gradients: gradients)
     binding = InputBinding(compiled.graph, program, maximumBatch: maximumBatch)
     inputs = binding.ports
     learningRate = optimizer.learningRate

@@ -36,10 +36,13 @@ import Testing
     #expect(version.metrics == job.epochs[2].metrics)
     #expect(version.inputs.map(\.name) == ["images"])
     #expect(version.outputs.map(\.name) == ["probabilities"])
-    #expect(Set(version.artifacts.map(\.name)) == ["weights.safetensors", "model.json"])
+    #expect(
+      Set(version.artifacts.map(\.name)) == [
+        "weights.safetensors", "model.json", "report.json", "report.txt", "graph.svg",
+      ])
     let name = try QualifiedName(parsing: "vision/squares-net", defaultTeam: nil)
     let record = try #require(try fixture.store.version(1, of: name))
-    #expect(try fixture.store.artifacts(of: record).count == 2)
+    #expect(try fixture.store.artifacts(of: record).count == 5)
     try await fixture.stop()
     #expect(
       try FileManager.default.contentsOfDirectory(

@@ -59,7 +59,7 @@ struct NeuralNetworkArtifactTests {
   func damage() throws {
     let good = try exported()
     #expect(load(good) == nil)
-    for name in good.keys {
+    for name in ["model.json", "weights.safetensors"] {
       let bytes = try #require(good[name])
       for count in [0, 1, 8, bytes.count / 2, bytes.count - 1] {
         var contents = good

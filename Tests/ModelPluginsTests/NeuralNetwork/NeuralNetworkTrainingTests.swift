@@ -50,7 +50,14 @@ struct NeuralNetworkTrainingTests {
 
     let store = ArtifactStore()
     try trainer.export(to: store.writer)
-    #expect(store.contents.keys.sorted() == ["model.json", "weights.safetensors"])
+    #expect(
+      store.contents.keys.sorted() == [
+        "graph.svg", "model.json", "report.json", "report.txt", "weights.safetensors",
+      ])
+    let report = String(decoding: try #require(store.contents["report.txt"]), as: UTF8.self)
+    for words in ["conv2d + relu", "FP32 [batch, 6, 6, 4]", "Loss of each epoch"] {
+      #expect(report.contains(words), "\(report)")
+    }
     let model = try plugin.makeModel(
       artifacts: store.artifacts, configuration: TestNetworks.convolutional)
     #expect(

@@ -45,14 +45,6 @@ struct OptimizerChoice: Sendable, Hashable {
         learningRate: rate, beta1: beta1, beta2: beta2, epsilon: epsilon, weightDecay: weightDecay)
     }
   }
-
-  /// How many numbers it keeps for each parameter, at most.
-  var slotCount: Int {
-    switch type {
-    case .sgd, .adagrad: 1
-    case .adam, .adamW, .rmsProp, .lamb: 2
-    }
-  }
 }
 
 extension OptimizerChoice {

@@ -11,8 +11,6 @@ struct Network {
   let answerShape: [Int]
   /// Elements of all parameters together.
   let parameterCount: Int
-  /// Elements of all values of one sample together.
-  let valueCount: Int
 
   let graph: Graph
   /// Logits of a classifier, predictions of a regression.
@@ -63,7 +61,6 @@ struct Network {
     }
     graph = builder.graph
     parameterCount = builder.parameterCount
-    valueCount = builder.valueCount
   }
 
   /// The loss that the configuration names, against an input of labels.

@@ -4,7 +4,6 @@ import Runtime
 /// Adds layers to a graph one after another and knows the shape between them.
 struct NetworkBuilder {
   private(set) var parameterCount = 0
-  private(set) var valueCount = 0
   /// The value that the next layer reads.
   private(set) var value: Graph.Value
   var graph = Graph()
@@ -77,7 +76,6 @@ struct NetworkBuilder {
         field: path,
         "expected at most \(Self.maxValueCount) elements a sample after this layer, came \(shape)")
     }
-    valueCount += elements
   }
 
   /// Whether the layer takes what comes to it, said in the words of the configuration.
@@ -223,7 +221,6 @@ struct NetworkBuilder {
   private mutating func apply(
     _ layer: NetworkConfiguration.Recurrent, prefix: String
   ) throws(RuntimeError) -> Graph.Value {
-    let steps = shape[0]
     var x = try sequences()
     for index in 0..<layer.layers {
       let isLast = index == layer.layers - 1
@@ -237,7 +234,6 @@ struct NetworkBuilder {
           try graph.recurrent(layer.cell, x, forward)
         }
       x = isLast && !layer.returnsSequences ? state.hidden : outputs
-      valueCount += layer.workingCount(steps: steps)
     }
     return x
   }
@@ -318,11 +314,5 @@ extension NetworkConfiguration.Recurrent {
       let inputs = layer == 0 ? features : directions * units
       return sum + directions * (inputs + units + 2) * cell.gateCount * units
     }
-  }
-
-  /// Elements that one layer keeps for its gradient, of one sample: gates and states of every step.
-  fileprivate func workingCount(steps: Int) -> Int {
-    let (count, overflow) = steps.multipliedReportingOverflow(by: 6 * units * directions)
-    return overflow ? 0 : count
   }
 }

@@ -105,6 +105,12 @@ struct Recurrence: Operation {
     try run.emit(node, into: &program)
   }
 
+  func operationCount(_ node: Graph.Node, in graph: Graph) -> Double {
+    let steps = graph.type(of: node.operands[0]).shape[0]
+    let weights = [1, 2].map { Double(graph.type(of: node.operands[$0]).shape.elementCount) }
+    return 2 * Double(steps) * (weights[0] + weights[1])
+  }
+
   func gradients(
     of node: Graph.Node, along: [Graph.Value?], wanted: [Bool], in graph: inout Graph
   ) throws(RuntimeError) -> [Graph.Value?] {
