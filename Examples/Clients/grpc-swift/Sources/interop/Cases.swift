@@ -307,7 +307,7 @@ struct Cases: Sendable {
     let request = Grpc_Testing_StreamingOutputCallRequest.with {
       $0.responseParameters = [(31415, true), (92653, false)].map { size, compressed in
         .with {
-          $0.size = size
+          $0.size = Int32(size)
           $0.compressed.value = compressed
         }
       }

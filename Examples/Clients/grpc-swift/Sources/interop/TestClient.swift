@@ -2,7 +2,7 @@
 import GRPCCore
 import GRPCNIOTransportHTTP2
 import GRPCProtobuf
-import SwiftProtobuf
+internal import SwiftProtobuf
 
 /// The methods of `grpc.testing`, called by their names: no generated stubs.
 struct TestClient: Sendable {
