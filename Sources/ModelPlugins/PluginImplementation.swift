@@ -55,9 +55,17 @@ protocol TrainerImplementation: AnyObject {
 
   func trainEpoch(_ epoch: Int, observer: TrainingObserver) throws(PluginError)
   func trainStep(_ step: Int, epoch: Int, observer: TrainingObserver) throws(PluginError)
+  /// Goes on learning from the samples of another data set.
+  func partialFit(_ dataset: DataSetView, observer: TrainingObserver) throws(PluginError)
   func evaluate(split: String, observer: TrainingObserver) throws(PluginError)
   func checkpoint(to writer: ArtifactSink) throws(PluginError)
   /// How many epochs the checkpoint had completed.
   func restore(from artifacts: [Artifact]) throws(PluginError) -> Int
   func export(to writer: ArtifactSink) throws(PluginError)
+}
+
+extension TrainerImplementation {
+  func partialFit(_ dataset: DataSetView, observer: TrainingObserver) throws(PluginError) {
+    throw PluginError(.unimplemented, "this plugin does not go on learning from further samples")
+  }
 }

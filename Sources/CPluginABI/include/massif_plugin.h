@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The contract between Massif and a model plugin: C ABI 1.0, inference and training.
+// The contract between Massif and a model plugin: C ABI 1.1, inference, training and lent compute.
 //
 // A plugin is a shared object that exports one function, massif_plugin_entry. It links nothing of
 // Massif's and includes this file alone, as C11 or C++17. docs/plugin-abi.md explains the ideas;
@@ -29,6 +29,11 @@
 //   the msf_execution, that it was given. Nothing may be thrown or longjmp'ed across this boundary,
 //   and a plugin never ends the process, changes signal handlers or writes to standard output.
 // - Files. A plugin opens none: bytes come in as artifacts and leave through a writer.
+//
+// What came with which version
+//
+//   1.0  everything that is not named below
+//   1.1  msf_trainer.partial_fit; the extension "massif.compute/1" (msf_compute)
 
 #ifndef MASSIF_PLUGIN_H
 #define MASSIF_PLUGIN_H
@@ -47,7 +52,7 @@ extern "C" {
 #endif
 
 #define MSF_ABI_MAJOR 1
-#define MSF_ABI_MINOR 0
+#define MSF_ABI_MINOR 1
 
 // ---------------------------------------------------------------------------------------- values
 
@@ -323,6 +328,11 @@ struct msf_trainer {
   void (*destroy)(const msf_trainer *trainer);
   // An extension by its id, or NULL. The pointer may be NULL. [any-thread]
   const void *(*extension)(const msf_trainer *trainer, const char *id);
+  // Since 1.1. Goes on learning from further samples, those of `dataset`'s train split, without
+  // starting over; completed epochs do not count it. The data set is borrowed for the call. May be
+  // NULL. [serial]
+  msf_status (*partial_fit)(const msf_trainer *trainer, const msf_dataset *dataset,
+                            const msf_progress *progress, msf_error *error);
 };
 
 // What a plugin can do: the bits of msf_plugin.capabilities, at least one of the first two.
@@ -362,6 +372,159 @@ struct msf_plugin {
   const void *(*extension)(const msf_plugin *plugin, const char *id);
 };
 
+// -------------------------------------------------------------- the extension massif.compute/1
+
+// The server's tensor runtime, lent to plugins: a graph of operations, differentiated and compiled
+// by the host, trained by its optimizers and run on its kernels and threads. A plugin that uses it
+// needs no mathematics of its own. Since 1.1:
+//
+//   const msf_compute *compute = host->extension(host, MSF_COMPUTE);  // NULL: not lent here
+//
+// Rules of its own:
+// - A graph, a session and a plan are the host's objects, made by a function here and given back
+//   with the _destroy that belongs to it, at the latest in the destroy of the model or trainer that
+//   they serve. A session and a plan keep what they need of the graph: it may go before them.
+// - Shapes in a graph are those of one sample; the batch dimension is implied.
+// - Values are FP32 but for inputs, which may be UINT8 or INT32 where an operation takes them.
+// - `error` may be NULL where the caller has none; the status then says all.
+// - The same graph, seed, inputs and instruction set give the same bits, at any number of threads.
+
+#define MSF_COMPUTE "massif.compute/1"
+
+typedef struct msf_graph msf_graph;
+typedef struct msf_session msf_session;
+typedef struct msf_plan msf_plan;
+
+// A tensor of a graph, counted from 1; 0 is none.
+typedef uint32_t msf_value;
+
+// An option of an operation, an initializer or an optimizer: a number, or a text where it is one.
+typedef struct msf_attribute {
+  msf_string name;
+  msf_string text;
+  double number;
+} msf_attribute;
+
+// What a training session is made of.
+typedef struct msf_session_request {
+  uint32_t struct_size;
+  msf_value loss;  // one number: the mean over the batch
+  // What a step leaves to be read besides, for example logits.
+  const msf_value *outputs;
+  uint32_t output_count;
+  uint32_t optimizer_attribute_count;
+  // "sgd" (learning_rate, momentum, nesterov, weight_decay), "adam" or "adamw" (learning_rate,
+  // beta1, beta2, epsilon, weight_decay); all but learning_rate have the usual defaults.
+  msf_string optimizer;
+  const msf_attribute *optimizer_attributes;
+  uint64_t seed;  // of the first weights and of dropout
+  int64_t max_batch_size;
+} msf_session_request;
+
+typedef struct msf_compute msf_compute;
+struct msf_compute {
+  uint32_t struct_size;
+  uint32_t reserved;
+  void *context;
+
+  // Makes an empty graph. [any-thread]
+  msf_status (*graph_create)(const msf_compute *compute, msf_graph **graph, msf_error *error);
+  // Gives a graph back; NULL is allowed. [any-thread]
+  void (*graph_destroy)(const msf_compute *compute, msf_graph *graph);
+  // Adds an input, bound by its name when a step or a plan runs. [serial]
+  msf_status (*graph_input)(const msf_compute *compute, msf_graph *graph, msf_string name,
+                            msf_data_type data_type, uint32_t rank, const int64_t *shape,
+                            msf_value *value, msf_error *error);
+  // Adds a parameter, learned by a session and saved under its name. Initializers: "zeros", "ones",
+  // "fan_in_uniform", "he_uniform", "he_normal" (fan_in), "glorot_uniform", "glorot_normal"
+  // (fan_in, fan_out); the attribute trainable = 0 for what is tracked and not learned. [serial]
+  msf_status (*graph_parameter)(const msf_compute *compute, msf_graph *graph, msf_string name,
+                                uint32_t rank, const int64_t *shape, msf_string initializer,
+                                const msf_attribute *attributes, uint32_t attribute_count,
+                                msf_value *value, msf_error *error);
+  // Adds an operation by its name. Operands in brackets may be left out at the end. [serial]
+  //   dense               x [K], weights [K, N], [bias [N]]
+  //   conv2d              x [H, W, C], weights [kernel, kernel, C, M], [bias [M]]; stride = 1,
+  //                       padding = "valid" or "same"
+  //   max_pool2d, average_pool2d   x [H, W, C]; size, stride = size, padding = "valid" or "same"
+  //   relu, sigmoid, tanh, softmax, flatten   x
+  //   add                 a, b of one shape
+  //   dropout             x; rate. Nothing but in training
+  //   convert             x of UINT8 or FP32; scale = 1, offset = 0. x * scale + offset as FP32
+  //   batch_norm          x, scale, offset, running_mean, running_variance; epsilon, momentum
+  //   cross_entropy       logits [classes], labels INT32 []
+  //   mean_squared_error  predictions, targets of one shape
+  msf_status (*graph_operation)(const msf_compute *compute, msf_graph *graph, msf_string operation,
+                                const msf_value *operands, uint32_t operand_count,
+                                const msf_attribute *attributes, uint32_t attribute_count,
+                                msf_value *result, msf_error *error);
+  // Says what a value is. `shape` has room for MSF_MAX_RANK extents. [serial]
+  msf_status (*graph_describe)(const msf_compute *compute, const msf_graph *graph, msf_value value,
+                               msf_data_type *data_type, uint32_t *rank, int64_t *shape,
+                               msf_error *error);
+
+  // Differentiates the loss, compiles a training step and makes the first weights. [any-thread]
+  msf_status (*session_create)(const msf_compute *compute, const msf_graph *graph,
+                               const msf_session_request *request, msf_session **session,
+                               msf_error *error);
+  // Gives a session back; NULL is allowed. [serial]
+  void (*session_destroy)(const msf_compute *compute, msf_session *session);
+  // Learns from `batch_size` samples: of each tensor, name, bytes and byte_count are read. `loss`
+  // is that before the step. On failure nothing has changed. [serial]
+  msf_status (*session_step)(const msf_compute *compute, msf_session *session,
+                             const msf_tensor *inputs, uint32_t input_count, int64_t batch_size,
+                             float *loss, msf_error *error);
+  // The bytes of an output of the last step, valid until the next; NULL when there is no such
+  // output. [serial]
+  const void *(*session_output)(const msf_compute *compute, const msf_session *session,
+                                uint32_t index, size_t *byte_count);
+  // Changes the step size of the next step. [serial]
+  void (*session_set_learning_rate)(const msf_compute *compute, msf_session *session, double rate);
+  // Writes all that session_restore needs, weights, moments and the number of steps, as an artifact
+  // (safetensors). [serial]
+  msf_status (*session_save)(const msf_compute *compute, const msf_session *session,
+                             const msf_writer *writer, msf_string artifact, msf_error *error);
+  // Takes up what session_save wrote: the following steps give the same bits. On failure nothing
+  // has changed. [serial]
+  msf_status (*session_restore)(const msf_compute *compute, msf_session *session,
+                                const void *bytes, size_t byte_count, uint64_t *step_count,
+                                msf_error *error);
+  // Writes the weights alone, for plan_create, as an artifact (safetensors). [serial]
+  msf_status (*session_export)(const msf_compute *compute, const msf_session *session,
+                               const msf_writer *writer, msf_string artifact, msf_error *error);
+  // Compiles the present weights for inference, to evaluate with. [serial]
+  msf_status (*session_plan)(const msf_compute *compute, const msf_session *session,
+                             const msf_value *outputs, uint32_t output_count, msf_plan **plan,
+                             msf_error *error);
+
+  // Compiles a graph and its weights, a safetensors file, for inference. [any-thread]
+  msf_status (*plan_create)(const msf_compute *compute, const msf_graph *graph,
+                            const msf_value *outputs, uint32_t output_count,
+                            int64_t max_batch_size, const void *weights, size_t byte_count,
+                            msf_plan **plan, msf_error *error);
+  // Gives a plan back; NULL is allowed. No call of it is running. [any-thread]
+  void (*plan_destroy)(const msf_compute *compute, msf_plan *plan);
+  // Bytes that the plan holds, its weights and the memory of one run. [any-thread]
+  size_t (*plan_byte_count)(const msf_compute *compute, const msf_plan *plan);
+  // Computes the outputs into memory of the caller, in their order, each with room for exactly its
+  // batch. Inputs as in session_step. [any-thread]
+  msf_status (*plan_run)(const msf_compute *compute, const msf_plan *plan,
+                         const msf_tensor *inputs, uint32_t input_count, int64_t batch_size,
+                         void *const *outputs, const size_t *output_byte_counts, msf_error *error);
+  // Answers a model's call: the plan's inputs are those of the same names, its outputs the model's
+  // in their order. All that execute has to do for a model with batching. [in-call]
+  msf_status (*plan_execute)(const msf_compute *compute, const msf_plan *plan,
+                             msf_execution *execution);
+
+  // Philox 4x32-10: word `index` of the stream is a function of (key, stream, index) alone. Fills
+  // words[0..<count] with the words from `first` on. [any-thread]
+  void (*random_words)(const msf_compute *compute, uint64_t key, uint64_t stream, uint64_t first,
+                       uint32_t *words, size_t count);
+  // Fills order[0..<count] with a permutation of 0..<count. [any-thread]
+  void (*random_permutation)(const msf_compute *compute, uint64_t key, uint64_t stream,
+                             uint32_t *order, uint32_t count);
+};
+
 // ----------------------------------------------------------------------------------------- entry
 
 // The one symbol of a plugin. Gets the host, which outlives the plugin, and returns the plugin's
@@ -394,6 +557,13 @@ enum {
   MSF_PLUGIN_SIZE_1_0 = 112
 };
 
+// The sizes of what 1.1 brought or lengthened.
+enum {
+  MSF_TRAINER_SIZE_1_1 = 104,
+  MSF_SESSION_REQUEST_SIZE_1_1 = 64,
+  MSF_COMPUTE_SIZE_1_1 = 192
+};
+
 MSF_STATIC_ASSERT(sizeof(void *) == 8 && sizeof(size_t) == 8, "Massif runs on 64-bit machines");
 MSF_STATIC_ASSERT(sizeof(msf_string) == 16, "value, never changes");
 MSF_STATIC_ASSERT(sizeof(msf_tensor) == 48, "value, never changes");
@@ -424,6 +594,14 @@ MSF_STATIC_ASSERT(offsetof(msf_model, extension) == 72, "grows at its end");
 MSF_STATIC_ASSERT(sizeof(msf_trainer) >= MSF_TRAINER_SIZE_1_0, "grows at its end");
 MSF_STATIC_ASSERT(offsetof(msf_trainer, train_epoch) == 32, "grows at its end");
 MSF_STATIC_ASSERT(offsetof(msf_trainer, extension) == 88, "grows at its end");
+MSF_STATIC_ASSERT(sizeof(msf_trainer) >= MSF_TRAINER_SIZE_1_1, "grows at its end");
+MSF_STATIC_ASSERT(offsetof(msf_trainer, partial_fit) == 96, "grows at its end");
+MSF_STATIC_ASSERT(sizeof(msf_attribute) == 40, "value, never changes");
+MSF_STATIC_ASSERT(sizeof(msf_session_request) >= MSF_SESSION_REQUEST_SIZE_1_1, "grows at its end");
+MSF_STATIC_ASSERT(offsetof(msf_session_request, max_batch_size) == 56, "grows at its end");
+MSF_STATIC_ASSERT(sizeof(msf_compute) >= MSF_COMPUTE_SIZE_1_1, "grows at its end");
+MSF_STATIC_ASSERT(offsetof(msf_compute, session_create) == 64, "grows at its end");
+MSF_STATIC_ASSERT(offsetof(msf_compute, random_permutation) == 184, "grows at its end");
 MSF_STATIC_ASSERT(sizeof(msf_plugin) >= MSF_PLUGIN_SIZE_1_0, "grows at its end");
 MSF_STATIC_ASSERT(offsetof(msf_plugin, validate) == 72, "grows at its end");
 MSF_STATIC_ASSERT(offsetof(msf_plugin, extension) == 104, "grows at its end");

@@ -56,6 +56,19 @@ final class ForeignTrainer: TrainerImplementation {
     }
   }
 
+  func partialFit(_ dataset: DataSetView, observer: TrainingObserver) throws(PluginError) {
+    guard let partialFit = functions.partial_fit else {
+      throw PluginError(
+        .unimplemented, "plugin \(plugin) does not go on learning from further samples")
+    }
+    let lent = CDataSet(dataset)
+    try withExtendedLifetime(lent) { () throws(PluginError) in
+      try call("partial_fit", observer) { progress, error in
+        partialFit(pointer, lent.table, progress, error)
+      }
+    }
+  }
+
   func evaluate(split: String, observer: TrainingObserver) throws(PluginError) {
     guard let evaluate = functions.evaluate else {
       throw PluginError(.unimplemented, "plugin \(plugin) does not evaluate")

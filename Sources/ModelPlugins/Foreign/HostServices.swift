@@ -14,6 +14,7 @@ final class HostServices: @unchecked Sendable {
   let allocatedByteCount = Atomic<Int>(0)
 
   private let workers: WorkerPool
+  private let compute: ComputeServices
   private let log: @Sendable (LogLevel, String) -> Void
   /// The plugin's name for the log; the start of its digest until it has said its name.
   private let label: Mutex<String>
@@ -23,6 +24,7 @@ final class HostServices: @unchecked Sendable {
     log: @escaping @Sendable (LogLevel, String) -> Void
   ) {
     self.workers = workers
+    compute = ComputeServices(workers: workers, instructionSet: instructionSet)
     self.log = log
     self.label = Mutex(label)
     table = .allocate(capacity: 1)
@@ -46,8 +48,12 @@ final class HostServices: @unchecked Sendable {
       guard let services = HostServices.of(host), let body, count <= Int.max else { return }
       services.parallelFor(Int(count), context, body)
     }
-    // The host has no extensions yet; the function is there so that a plugin may always ask.
-    table.pointee.extension = { _, _ in nil }
+    table.pointee.extension = { host, id in
+      guard let services = HostServices.of(host), let id, strcmp(id, MSF_COMPUTE) == 0 else {
+        return nil
+      }
+      return UnsafeRawPointer(services.compute.table)
+    }
   }
 
   /// The version of the ABI that this host has.

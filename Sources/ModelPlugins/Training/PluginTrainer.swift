@@ -79,6 +79,20 @@ public final class PluginTrainer {
     return results
   }
 
+  /// Goes on learning from further samples, without starting over; completed epochs do not count it.
+  ///
+  /// - Parameter dataset: with tensors of the same names, types and sample shapes.
+  /// - Returns: the metrics of it.
+  /// - Throws: as `trainEpoch` does, `.unimplemented` where the plugin cannot.
+  public func partialFit(
+    _ dataset: DataSetView, isCancelled: @escaping @Sendable () -> Bool = { false },
+    progress: (TrainingProgress) -> Bool = { _ in true }
+  ) throws(PluginError) -> [TrainingMetric] {
+    try observed(isCancelled, progress) { [implementation] (observer) throws(PluginError) in
+      try implementation.partialFit(dataset, observer: observer)
+    }
+  }
+
   /// Measures the model as it stands on a split of the data set, for example `test`.
   ///
   /// - Throws: `.notFound` when the data set has no such split, `.unimplemented` where the plugin

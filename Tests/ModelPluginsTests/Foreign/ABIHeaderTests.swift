@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CPluginABI
+import Foundation
 import Runtime
 import Testing
 
@@ -28,7 +29,7 @@ struct ABIHeaderTests {
     #expect(result.status == 0, "\(result.output)")
   }
 
-  @Test("Tables of 1.0 are as large as 1.0 says")
+  @Test("Tables are as large as their version says")
   func tableSizes() {
     let sizes: [(size: Int, stated: Int)] = [
       (MemoryLayout<msf_error>.size, MSF_ERROR_SIZE_1_0),
@@ -41,7 +42,9 @@ struct ABIHeaderTests {
       (MemoryLayout<msf_trainer_request>.size, MSF_TRAINER_REQUEST_SIZE_1_0),
       (MemoryLayout<msf_memory_estimate>.size, MSF_MEMORY_ESTIMATE_SIZE_1_0),
       (MemoryLayout<msf_model>.size, MSF_MODEL_SIZE_1_0),
-      (MemoryLayout<msf_trainer>.size, MSF_TRAINER_SIZE_1_0),
+      (MemoryLayout<msf_trainer>.size, MSF_TRAINER_SIZE_1_1),
+      (MemoryLayout<msf_session_request>.size, MSF_SESSION_REQUEST_SIZE_1_1),
+      (MemoryLayout<msf_compute>.size, MSF_COMPUTE_SIZE_1_1),
       (MemoryLayout<msf_plugin>.size, MSF_PLUGIN_SIZE_1_0),
     ].map { ($0.0, Int($0.1)) }
     for (index, size) in sizes.enumerated() {
@@ -58,6 +61,64 @@ struct ABIHeaderTests {
   func unknownDataTypes(number: Int32) {
     #expect(DataType(msf: number) == nil)
   }
+
+  @Test("A plugin of the previous minor's header is loaded, and its shorter tables are respected")
+  func previousMinor() throws {
+    try #require(isInstalled("cc"))
+    let directory = try TemporaryDirectory()
+    let header = Locations.root.appending(
+      path: "Tests/ModelPluginsTests/Headers/massif_plugin_1_0.h")
+    try FileManager.default.copyItem(
+      atPath: header.path, toPath: directory.path("massif_plugin.h"))
+    let source = try directory.write("old.c", Self.oldPlugin)
+    let library = directory.path("old.so")
+    let result = try run(
+      "cc",
+      [
+        "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-I", directory.url.path,
+        "-o", library, source,
+      ])
+    #expect(result.status == 0, "\(result.output)")
+    let plugin = try TestRegistry().load(library)
+    #expect(plugin.abiVersion == "1.0")
+    let trainer = try plugin.makeTrainer(
+      configuration: "{}", seed: 1, dataset: TwoMoons.dataset())
+    _ = try trainer.trainEpoch(1) { _ in true }
+    // What stands behind its shorter table is not read as the function that 1.1 appended.
+    let error = failure { _ = try trainer.partialFit(TwoMoons.dataset()) }
+    #expect(error?.code == .unimplemented)
+  }
+
+  /// A trainer table of 1.0 with bytes behind it that are no function.
+  private static let oldPlugin = """
+    #include "massif_plugin.h"
+    _Static_assert(MSF_ABI_MINOR == 0, "the header of 1.0");
+    static msf_status validate(const msf_plugin *p, msf_string c, const msf_dataset *d,
+                               msf_error *e) { (void)p, (void)c, (void)d, (void)e; return MSF_OK; }
+    static msf_status epoch(const msf_trainer *t, uint32_t n, const msf_progress *p, msf_error *e) {
+      (void)t, (void)n, (void)p, (void)e; return MSF_OK; }
+    static msf_status write(const msf_trainer *t, const msf_writer *w, msf_error *e) {
+      (void)t, (void)w, (void)e; return MSF_OK; }
+    static msf_status restore(const msf_trainer *t, const msf_artifact *a, uint32_t n, uint32_t *c,
+                              msf_error *e) {
+      (void)t, (void)a, (void)n, (void)e; *c = 0; return MSF_OK; }
+    static void destroy(const msf_trainer *t) { (void)t; }
+    static struct { msf_trainer table; uint64_t beyond[4]; } trainer = {
+      {.struct_size = sizeof(msf_trainer), .epoch_count = 1, .sample_count = 1, .step_count = 1,
+       .train_epoch = epoch, .checkpoint = write, .restore = restore, .export_model = write,
+       .destroy = destroy}, {0xDEAD, 0xDEAD, 0xDEAD, 0xDEAD}};
+    static msf_status create(const msf_plugin *p, const msf_trainer_request *r,
+                             const msf_trainer **out, msf_error *e) {
+      (void)p, (void)r, (void)e; *out = &trainer.table; return MSF_OK; }
+    MSF_EXPORT const msf_plugin *massif_plugin_entry(const msf_host *host) {
+      (void)host;
+      static msf_plugin plugin = {.struct_size = sizeof(msf_plugin), .abi_major = MSF_ABI_MAJOR,
+        .abi_minor = MSF_ABI_MINOR, .name = {"old", 3}, .version = {"1", 1},
+        .capabilities = MSF_TRAINING, .configuration_schema = {"{}", 2}, .validate = validate,
+        .create_trainer = create};
+      return &plugin;
+    }
+    """
 
   @Test("Same major number, and the host's minor number not less")
   func versionRule() throws {

@@ -148,3 +148,24 @@ extension PluginOutput {
     }
   }
 }
+
+/// A library that goes away with the object.
+struct CompiledPlugin: Sendable {
+  let directory: TemporaryDirectory
+  var path: String { directory.path("plugin.so") }
+}
+
+/// Compiles a plugin of Examples/Plugins, as its page says and with every warning an error.
+func compileExample(_ source: String) throws -> CompiledPlugin {
+  let plugin = CompiledPlugin(directory: try TemporaryDirectory())
+  let isCPlusPlus = source.hasSuffix(".cc")
+  let result = try run(
+    isCPlusPlus ? "c++" : "cc",
+    [
+      isCPlusPlus ? "-std=c++17" : "-std=c11", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror",
+      "-shared", "-fPIC", "-pthread", "-I", Locations.header, "-o", plugin.path,
+      Locations.root.appending(path: "Examples/Plugins/\(source)").path,
+    ])
+  guard result.status == 0 else { throw CompilationFailure(output: result.output) }
+  return plugin
+}
