@@ -182,6 +182,130 @@ typedef struct mk_philox {
   uint64_t key, stream;
 } mk_philox;
 
+// ---- decision trees: types ----------------------------------------------------------------------
+
+enum {
+  /// The code of a missing value among codes of one byte; values have 0 ..< 255.
+  MK_TREE_MISSING = 255,
+  /// Columns of a group, whose codes of a row are one 64-bit word.
+  MK_TREE_GROUP = 8,
+};
+
+/// The code of a missing value among codes of four bytes.
+#define MK_TREE_WIDE_MISSING UINT32_MAX
+
+/// What a split makes less of.
+typedef int32_t mk_tree_criterion;
+enum {
+  MK_TREE_GINI = 0,
+  MK_TREE_ENTROPY = 1,
+  MK_TREE_SQUARED_ERROR = 2,
+};
+
+/// A column as codes: that of row r is element r * stride.
+typedef struct mk_tree_column {
+  const void *codes;
+  size_t stride;
+  /// Not 0: codes are uint32_t, not uint8_t. Not with categories.
+  int32_t is_wide;
+  /// Not 0: codes have no order. Fewer than 255 of them.
+  int32_t is_categorical;
+} mk_tree_column;
+
+/// A node whose best split is looked for.
+typedef struct mk_tree_node {
+  /// The row in the lower half; above it the class (16 bits) and how often the row counts (16
+  /// bits), or, for a regression, the target as a float.
+  const uint64_t *samples;
+  size_t count;
+  mk_tree_criterion criterion;
+  /// Samples on either side of a split, counted as often as they count.
+  uint64_t minimum_leaf;
+  /// The sum of how often the rows count.
+  uint64_t sample_count;
+  /// A split must have more than this score.
+  double least_score;
+
+  /// Classification: how many classes, how many samples of each, the classes' weights w.
+  size_t classes;
+  const double *_Nullable class_counts;
+  const double *_Nullable class_weights;
+  /// sum(w * count)
+  double weight;
+  /// Gini: sum((w * count)^2). Entropy: sum(w * count * log2(w * count)).
+  double score_sum;
+  /// Entropy only: log2 of the weights, and c * log2(c) for c in 0 ... sample_count.
+  const double *_Nullable class_weight_logs;
+  const double *_Nullable count_logs;
+
+  /// Regression: the sum of the targets.
+  double sum;
+} mk_tree_node;
+
+/// A split of a node.
+typedef struct mk_tree_split {
+  /// Without splits, as `least_score` was. Gini: sum over both sides of sum((w * count)^2) /
+  /// weight; entropy: of sum(c log2 c) - weight * log2(weight); squared error: of sum^2 / count;
+  /// gradients: of G^2 / (H + l2).
+  double score;
+  /// The highest code that goes left, and the next one in use, which goes right; `bin` may be the
+  /// highest of all, then only what is missing goes right, and `next` is its code.
+  uint32_t bin, next;
+  int32_t missing_left;
+  int32_t has_missing;
+  /// Every sample has the same code.
+  int32_t is_constant;
+  int32_t is_categorical;
+  /// Categorical: bit c set when code c goes left.
+  uint64_t categories[4];
+  /// Gradients: the packed sums of the left side.
+  int64_t left_sums;
+} mk_tree_split;
+
+/// Memory that a search for splits works in; one for each thread.
+typedef struct mk_tree_scratch {
+  /// 2 * capacity, at least twice the largest node's samples.
+  uint64_t *keys;
+  size_t capacity;
+  /// 256 * classes, zero on entry and zero again on return.
+  uint32_t *_Nullable slots;
+  /// (classes)
+  double *_Nullable class_counts;
+} mk_tree_scratch;
+
+/// A leaf of a growing boosted tree.
+typedef struct mk_gradient_node {
+  /// The packed sums of its gradients (upper half) and Hessians (lower half, below 2^31).
+  int64_t total;
+  /// What one of the fixed-point numbers is worth.
+  double gradient_unit, hessian_unit;
+  /// Added to the denominators; for categories, `category_l2` too.
+  double l2, category_l2;
+  /// Added to the Hessians by which categories are ordered.
+  double category_smoothing;
+  /// The fixed-point Hessian that each side must have.
+  int32_t least_hessian;
+  double least_score;
+} mk_gradient_node;
+
+enum {
+  MK_TREE_LINK_COLUMN = 0x1fffffff,
+  MK_TREE_LINK_CATEGORICAL = 0x20000000,
+  MK_TREE_LINK_MISSING_LEFT = 0x40000000,
+};
+
+/// In `mk_tree_link.column`: the node is a leaf, `left` is its number.
+#define MK_TREE_LINK_LEAF 0x80000000u
+
+/// A node of a finished tree, 16 bytes.
+typedef struct mk_tree_link {
+  /// The column, and the flags above.
+  uint32_t column;
+  /// x <= threshold goes left; of a categorical node, the bits are the number of its set.
+  float threshold;
+  uint32_t left, right;
+} mk_tree_link;
+
 /// The kernels of one instruction set. Immutable; lives for the whole process.
 typedef struct mk_kernels {
   /// "scalar", "avx2" or "avx512".
@@ -491,6 +615,60 @@ typedef struct mk_kernels {
   void (*dropout)(
       float *out, const float *x, const mk_philox *stream, uint64_t first, float rate,
       size_t count);
+  // ---- decision trees -----------------------------------------------------------------------------
+
+  /// Sorts in place; NaN last, -0 as 0. `scratch`: 2 * count.
+  void (*sort)(float *x, uint32_t *scratch, size_t count);
+  /// codes[i * code_stride] = how many of the ascending `upper` are below x[i * x_stride];
+  /// MK_TREE_MISSING for NaN. `uppers` < 255.
+  void (*tree_codes)(
+      uint8_t *codes, size_t code_stride, const float *x, size_t x_stride, size_t count,
+      const float *upper, size_t uppers);
+  /// The same without a limit; MK_TREE_WIDE_MISSING for NaN.
+  void (*tree_wide_codes)(
+      uint32_t *codes, const float *x, size_t count, const float *upper, size_t uppers);
+  /// The best split of a node along a column: of equal ones, that of the lowest codes. Without
+  /// class weights, the same bits on every instruction set.
+  void (*tree_split)(
+      const mk_tree_node *node, const mk_tree_column *column, const mk_tree_scratch *scratch,
+      mk_tree_split *best);
+  /// Moves the samples that go left before the others, both in their order; returns how many.
+  size_t (*tree_partition)(
+      uint64_t *samples, uint64_t *scratch, size_t count, const mk_tree_column *column,
+      const mk_tree_split *split);
+  /// leaves[r] = number of the leaf of row r, x[r * x_stride ...], below `root`. Links must lead to
+  /// leaves and columns lie within the row; `categories` has 8 words a set, bit c of them set when
+  /// category c goes left.
+  void (*tree_leaves)(
+      uint32_t *leaves, const float *x, size_t x_stride, size_t rows, const mk_tree_link *links,
+      uint32_t root, const uint32_t *_Nullable categories);
+  /// out[r * out_stride + k] += values[leaves[r] * width + k]
+  void (*tree_add_values)(
+      double *out, size_t out_stride, const uint32_t *leaves, size_t rows, const float *values,
+      size_t width);
+
+  // ---- gradient boosting: gradients and Hessians are packed in 64 bits ----------------------------
+
+  /// packed = rint(gradient * gradient_factor) << 32 + rint(Hessian * hessian_factor)
+  void (*gradient_pack)(
+      int64_t *packed, const float *gradients, const float *hessians, double gradient_factor,
+      double hessian_factor, size_t count);
+  /// histogram[column][code] += gradients[i], for the eight codes of row rows[i] (row i if NULL).
+  void (*gradient_histogram)(
+      int64_t *histogram, const uint64_t *codes, const uint32_t *_Nullable rows,
+      const int64_t *gradients, size_t count);
+  /// histogram -= part
+  void (*gradient_subtract)(int64_t *histogram, const int64_t *part, size_t count);
+  /// The best split of a leaf along a column with codes 0 ..< values, values <= 255, and missing
+  /// ones. The same bits on every instruction set.
+  void (*gradient_split)(
+      const mk_gradient_node *node, const int64_t *histogram, size_t values,
+      int32_t is_categorical, mk_tree_split *best);
+  /// Moves the rows that go left before the others, both in their order; returns how many.
+  /// `codes`: the column's byte in the first row's word.
+  size_t (*gradient_partition)(
+      uint32_t *rows, uint32_t *scratch, size_t count, const uint8_t *codes,
+      const mk_tree_split *split);
 } mk_kernels;
 
 /// The kernels of the instruction set called `forced`, or, if NULL, the best that this CPU runs.
