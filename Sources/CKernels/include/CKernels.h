@@ -216,7 +216,7 @@ typedef struct mk_tree_column {
 typedef struct mk_tree_node {
   /// The row in the lower half; above it the class (16 bits) and how often the row counts (16
   /// bits), or, for a regression, the target as a float.
-  const uint64_t *samples;
+  const uint64_t *_Nullable samples;
   size_t count;
   mk_tree_criterion criterion;
   /// Samples on either side of a split, counted as often as they count.
