@@ -60,6 +60,12 @@ public final class PluginRegistry: Sendable {
   public func registerBuiltIns() throws(PluginError) {
     let isa = try Self.instructionSet()
     try register(
+      FamilyPlugin<DecisionTreeFamily>.make(
+        workers: workers, instructionSet: isa, limits: limits))
+    try register(
+      FamilyPlugin<GradientBoostingFamily>.make(
+        workers: workers, instructionSet: isa, limits: limits))
+    try register(
       FamilyPlugin<LinearRegressionFamily>.make(
         workers: workers, instructionSet: isa, limits: limits))
     try register(
@@ -68,6 +74,9 @@ public final class PluginRegistry: Sendable {
     try register(
       NeuralNetworkPlugin.make(workers: workers, instructionSet: isa, limits: limits))
     try register(TabularPlugin.make(.qLearning, limits: limits))
+    try register(
+      FamilyPlugin<RandomForestFamily>.make(
+        workers: workers, instructionSet: isa, limits: limits))
     try register(TabularPlugin.make(.sarsa, limits: limits))
   }
 

@@ -30,7 +30,8 @@ final class DecisionTreeFit: FamilyFit {
       isExact: settings.splits == .exact, orders: [.columns, .rows], seed: seed, workers: workers,
       kernels: kernels)
     grower = TreeGrower(
-      table: data.table, target: try settings.growthTarget(data.target, maxSamples: data.table.rowCount),
+      table: data.table,
+      target: try settings.growthTarget(data.target, maxSamples: data.table.rowCount),
       rules: settings.rules, instructionSet: instructionSet, maxSamples: data.table.rowCount)
     self.configuration = configuration
     self.seed = seed
@@ -83,7 +84,8 @@ final class DecisionTreeFit: FamilyFit {
     guard let tree else { throw Self.nothingFitted }
     var weights = TensorBundle()
     ensemble.write(to: &weights)
-    let drawing = TreeDrawing(tree, data.legend, criterion: configuration.settings.criterionName(task))
+    let drawing = TreeDrawing(
+      tree, data.legend, criterion: configuration.settings.criterionName(task))
     return FittedModel(
       description: description.json, weights: weights, report: report(of: tree),
       drawings: [("tree.svg", drawing.svg)])

@@ -80,7 +80,9 @@ final class RandomForestFit: FamilyFit {
     }
     let grown = results.withLock { $0 }
     for tree in trees {
-      guard let result = grown[tree] else { throw PluginError(.internal, "tree \(tree) is missing") }
+      guard let result = grown[tree] else {
+        throw PluginError(.internal, "tree \(tree) is missing")
+      }
       add(try result.get())
     }
     isComplete = trees.upperBound == configuration.trees

@@ -25,7 +25,9 @@ public struct TreeKernels: Sendable {
   /// Sorts in place, NaN last.
   ///
   /// - Parameter scratch: twice as many elements.
-  public func sort(_ values: UnsafeMutableBufferPointer<Float>, scratch: UnsafeMutablePointer<UInt32>) {
+  public func sort(
+    _ values: UnsafeMutableBufferPointer<Float>, scratch: UnsafeMutablePointer<UInt32>
+  ) {
     guard let base = values.baseAddress else { return }
     kernels.pointee.sort(base, scratch, values.count)
   }

@@ -51,7 +51,8 @@ public struct TreeNodeSamples: ~Copyable {
     _ samples: UnsafeBufferPointer<UInt64>, classes: Classes, counts: UnsafePointer<Double>,
     sampleCount: Int, weight: Double, scoreSum: Double, minimumLeaf: Int
   ) {
-    var node = mk_tree_node(samples, leastScore: -.greatestFiniteMagnitude, minimumLeaf, sampleCount)
+    var node = mk_tree_node(
+      samples, leastScore: -.greatestFiniteMagnitude, minimumLeaf, sampleCount)
     node.criterion =
       classes.impurity == .gini
       ? mk_tree_criterion(MK_TREE_GINI) : mk_tree_criterion(MK_TREE_ENTROPY)

@@ -21,13 +21,13 @@ final class CodedTable: @unchecked Sendable {
   let columnCount: Int
   /// The bins of each column.
   let bins: [ColumnBins]
-  /// (columns, rows)
+  /// Codes (columns, rows).
   private let byColumn: TreeMemory<UInt8>?
-  /// (rows, columns)
+  /// Codes (rows, columns).
   private let byRow: TreeMemory<UInt8>?
-  /// (groups, rows)
+  /// Words of eight codes (groups, rows).
   private let byGroup: TreeMemory<UInt64>?
-  /// (rows), for columns of more values than a byte tells apart, where exact splits are asked for.
+  /// Codes (rows) of columns of more values than a byte tells apart, for exact splits.
   private let wide: [TreeMemory<UInt32>?]
 
   /// Values that bins are made of; more say no more about a column's quantiles.
@@ -103,10 +103,12 @@ final class CodedTable: @unchecked Sendable {
     if let wide = wide[index] { return TreeColumn(wideCodes: wide.base) }
     let isCategorical = bins[index].isCategorical
     if let byRow, samples < Self.rowOrderSamples || byColumn == nil {
-      return TreeColumn(codes: byRow.base + index, stride: columnCount, isCategorical: isCategorical)
+      return TreeColumn(
+        codes: byRow.base + index, stride: columnCount, isCategorical: isCategorical)
     }
     guard let byColumn else { preconditionFailure("a table that trees grow on is coded for it") }
-    return TreeColumn(codes: byColumn.base + index * rowCount, stride: 1, isCategorical: isCategorical)
+    return TreeColumn(
+      codes: byColumn.base + index * rowCount, stride: 1, isCategorical: isCategorical)
   }
 
   /// The words of a group of columns, one a row.
@@ -117,6 +119,12 @@ final class CodedTable: @unchecked Sendable {
 
   /// How many groups of columns there are.
   var groupCount: Int { (columnCount + TreeKernels.groupWidth - 1) / TreeKernels.groupWidth }
+
+  /// The columns of a group.
+  func columns(ofGroup group: Int) -> Range<Int> {
+    let first = group * TreeKernels.groupWidth
+    return first..<min(first + TreeKernels.groupWidth, columnCount)
+  }
 
   /// Rows of this many stay in a second-level cache.
   private static let rowOrderSamples = 1024
@@ -166,7 +174,9 @@ extension CodedTable {
 
     func code(
       _ columns: Range<Int>, of columnCount: Int,
-      into targets: (column: TreeMemory<UInt8>?, row: TreeMemory<UInt8>?, group: TreeMemory<UInt64>?)
+      into targets: (
+        column: TreeMemory<UInt8>?, row: TreeMemory<UInt8>?, group: TreeMemory<UInt64>?
+      )
     ) -> [Result<CodedColumn, PluginError>] {
       let values = UnsafeMutablePointer<Float>.allocate(capacity: rowCount)
       let sorted = UnsafeMutablePointer<Float>.allocate(capacity: rowCount)

@@ -7,7 +7,7 @@ struct TreeEnsemble: Sendable {
   private(set) var links: [TreeLink] = []
   /// The first node of each tree.
   private(set) var roots: [Int32] = []
-  /// (leaves, width)
+  /// What leaves predict (leaves, width).
   private(set) var values: [Float] = []
   /// 8 words for each set of categories that go left.
   private(set) var categorySets: [UInt32] = []

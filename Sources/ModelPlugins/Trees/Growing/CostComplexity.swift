@@ -63,7 +63,9 @@ extension GrownTree {
       let place = copy.append(index, of: self)
       places[index] = Int32(place)
       if parent >= 0 {
-        if isLeft { copy.nodes[parent].left = Int32(place) } else {
+        if isLeft {
+          copy.nodes[parent].left = Int32(place)
+        } else {
           copy.nodes[parent].right = Int32(place)
         }
       }
@@ -76,7 +78,9 @@ extension GrownTree {
         pending.append((Int(nodes[index].left), place, true))
       }
     }
-    if !outOfBagNodes.isEmpty { copy.outOfBagNodes = outOfBagNodes.map { $0 < 0 ? -1 : places[Int($0)] } }
+    if !outOfBagNodes.isEmpty {
+      copy.outOfBagNodes = outOfBagNodes.map { $0 < 0 ? -1 : places[Int($0)] }
+    }
     return copy
   }
 }

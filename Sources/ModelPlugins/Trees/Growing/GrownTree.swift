@@ -27,12 +27,13 @@ struct GrownTree: Sendable {
   }
 
   var nodes: [Node] = []
-  /// (nodes, width): class probabilities, or the mean.
+  /// What nodes predict (nodes, width): class probabilities, or the mean.
   var values: [Float] = []
   /// 8 words for each set, bit c set when category c goes left.
   var categorySets: [UInt32] = []
-  /// The node in which each row ended that was not drawn; -1 for the others. Empty unless asked
-  /// for.
+  /// The node in which each row ended that was not drawn; -1 for the others.
+  ///
+  /// Empty unless asked for.
   var outOfBagNodes: [Int32] = []
   /// Values of a node.
   let width: Int

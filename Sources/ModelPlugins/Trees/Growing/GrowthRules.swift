@@ -65,7 +65,9 @@ final class ClassTarget: Sendable {
       (weightLogarithms, countLogarithms) = ([], [])
     case .entropy:
       weightLogarithms = weights.map { Logarithm.base2($0) }
-      countLogarithms = (0...maxSamples).map { $0 == 0 ? 0 : Double($0) * Logarithm.base2(Double($0)) }
+      countLogarithms = (0...maxSamples).map {
+        $0 == 0 ? 0 : Double($0) * Logarithm.base2(Double($0))
+      }
     }
   }
 
