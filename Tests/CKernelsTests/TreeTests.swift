@@ -226,6 +226,7 @@ struct TreeNodeFixture {
       for end in order.indices {
         let left = Set(order[...end])
         take { left.contains(codes[$0]) }
+        take { left.contains(codes[$0]) || codes[$0] == 255 }
       }
       return best
     }

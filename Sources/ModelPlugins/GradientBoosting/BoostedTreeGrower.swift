@@ -118,7 +118,10 @@ struct BoostedTreeGrowth {
     root.total = root.rows.reduce(into: 0) { $0 += packed.base[Int(rows.base[$1])] }
     addNode(root)
     let histogram = try grower.pool.take()
-    search(root, built: histogram, other: nil, remaining: nil) { root.best = $0 } _: { _ in }
+    search(root, built: histogram, other: nil, remaining: nil) {
+      root.best = $0
+    } _: { _ in
+    }
     root.histogram = histogram
     leaves = [root]
     while leaves.count < grower.rules.maxLeaves, let index = mostGaining() {
@@ -143,7 +146,8 @@ struct BoostedTreeGrowth {
     let parent = leaves[index]
     let column = parent.best.column
     let width = TreeKernels.groupWidth
-    let codes = UnsafeRawPointer(grower.table.words(ofGroup: column / width))
+    let codes =
+      UnsafeRawPointer(grower.table.words(ofGroup: column / width))
       .assumingMemoryBound(to: UInt8.self) + column % width
     var split = parent.best.split
     let leftCount = grower.kernels.partition(
@@ -200,9 +204,15 @@ struct BoostedTreeGrowth {
       }
     } else {
       var best = BoostedSplit()
-      search(small, built: nil, other: nil, remaining: nil) { best = $0 } _: { _ in }
+      search(small, built: nil, other: nil, remaining: nil) {
+        best = $0
+      } _: { _ in
+      }
       small.best = best
-      search(large, built: nil, other: nil, remaining: nil) { best = $0 } _: { _ in }
+      search(large, built: nil, other: nil, remaining: nil) {
+        best = $0
+      } _: { _ in
+      }
       large.best = best
     }
     (left, right) = leftIsSmall ? (small, large) : (large, small)

@@ -24,7 +24,7 @@ final class GradientBoostingFit: FamilyFit {
   private(set) var gains: [Double]
   /// The loss after each round.
   private(set) var curve: [BoostingCurvePoint] = []
-  /// (outputs, rows)
+  /// The trees' sums so far (outputs, rows).
   private let scores: TreeMemory<Double>
   private let gradients: TreeMemory<Float>
   private let hessians: TreeMemory<Float>

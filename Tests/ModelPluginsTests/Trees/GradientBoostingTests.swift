@@ -5,7 +5,9 @@ import Testing
 @testable import ModelPlugins
 
 @Suite struct GradientBoostingTests {
-  private static let tenRounds = #"{"target":"y","rounds":10,"max_leaves":7}"#
+  private static let tenRounds = """
+    {"target":"y","rounds":10,"max_leaves":7,"min_samples_leaf":1,"min_hessian":4}
+    """
 
   @Test(arguments: ["diabetes", "cancer", "wine"])
   func answersAreLightGBMs(name: String) throws {

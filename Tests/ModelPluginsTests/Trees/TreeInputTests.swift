@@ -8,7 +8,8 @@ import Testing
 @Suite struct TreeInputTests {
   static let families = ["decision-tree", "random-forest", "gradient-boosting"]
 
-  @Test(arguments: [
+  /// A family, a configuration, and the field that is wrong in it.
+  static let refused: [(String, String, String)] = [
     ("decision-tree", #"{}"#, "configuration.target"),
     ("decision-tree", #"{"target":"y","max_depth":0}"#, "configuration.max_depth"),
     ("decision-tree", #"{"target":"y","max_bins":256}"#, "configuration.max_bins"),
@@ -39,7 +40,9 @@ import Testing
       "gradient-boosting", #"{"target":"y","early_stopping":{"validation_fraction":1}}"#,
       "configuration.early_stopping.validation_fraction"
     ),
-  ])
+  ]
+
+  @Test(arguments: refused)
   func aConfigurationIsRefusedByItsField(
     family: String, configuration: String, field: String
   ) throws {
@@ -61,7 +64,8 @@ import Testing
         data.add("train/y", y)
         if categories > 0 {
           let names = (0..<categories).map { "c\($0)" }
-          data.add("train/c", categories: y.indices.map { names[$0 % categories] }, dictionary: names)
+          data.add(
+            "train/c", categories: y.indices.map { names[$0 % categories] }, dictionary: names)
         }
         _ = try TreeRun(family, #"{"target":"y"}"#, try data.view(), epochs: 0)
       }
@@ -70,7 +74,8 @@ import Testing
     let labels = (0..<40).map { Int32($0 % 2) }
     #expect(error(numbers, labels) == nil)
     #expect(error([], [])?.code == .failedPrecondition)
-    #expect(error(numbers, labels.map { _ in 1 })?.violations.first?.field == "configuration.target")
+    #expect(
+      error(numbers, labels.map { _ in 1 })?.violations.first?.field == "configuration.target")
     #expect(
       error(numbers.map { _ in 3 }, labels)?.violations.first?.field == "configuration.features")
     #expect(
