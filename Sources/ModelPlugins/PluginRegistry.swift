@@ -59,6 +59,7 @@ public final class PluginRegistry: Sendable {
   ///   names an instruction set that this machine does not have.
   public func registerBuiltIns() throws(PluginError) {
     let isa = try Self.instructionSet()
+    try register(DQNPlugin.make(workers: workers, instructionSet: isa, limits: limits))
     try register(
       FamilyPlugin<DecisionTreeFamily>.make(
         workers: workers, instructionSet: isa, limits: limits))

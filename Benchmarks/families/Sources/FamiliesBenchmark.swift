@@ -6,6 +6,8 @@ import Runtime
 /// `bench-families DATASET.safetensors PLUGIN CONFIGURATION [--threads N] [--seed N] [--export DIR]
 /// [--no-evaluation]`: trains one model in this process and prints one JSON line.
 ///
+/// The data set of a family that trains without one is `-`.
+///
 /// `prepare_seconds` is reading and checking the data, `fit_seconds` all epochs; together they are
 /// what a peer's `fit` on arrays in memory is compared with.
 @main
@@ -28,7 +30,7 @@ struct FamiliesBenchmark {
     guard let plugin = registry.plugin(named: arguments.plugin) else {
       throw Usage("there is no plugin \(arguments.plugin)")
     }
-    let dataset = try MappedDataSet(arguments.dataset).view()
+    let dataset = arguments.dataset == "-" ? .none : try MappedDataSet(arguments.dataset).view()
     let clock = ContinuousClock()
     let start = clock.now
     let trainer = try plugin.makeTrainer(
@@ -40,7 +42,15 @@ struct FamiliesBenchmark {
     }
     let fitted = clock.now
     let hasTest = dataset.description.tensors.contains { $0.name.hasPrefix("test/") }
-    let test = hasTest && arguments.evaluates ? try trainer.evaluate(split: "test") : []
+    var test: [TrainingMetric] = []
+    if (hasTest || !plugin.needsDataSet) && arguments.evaluates {
+      do {
+        test = try trainer.evaluate(split: "test")
+      } catch {
+        // A family need not evaluate.
+        guard error.code == .unimplemented else { throw error }
+      }
+    }
     if let directory = arguments.export {
       mkdir(directory, 0o755)
       try trainer.export { name, bytes in

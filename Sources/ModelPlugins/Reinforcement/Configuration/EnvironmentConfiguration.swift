@@ -185,9 +185,6 @@ extension EnvironmentConfiguration.RemoteConfiguration {
     case truncate
   }
 
-  /// Numbers in one observation at most.
-  private static let maxElementCount = 1 << 16
-
   fileprivate init(_ fields: FieldReader, _ list: ViolationList) {
     let space = FieldReader(
       fields["observation"], path: fields.field("observation"), keys: ["type", "count", "shape"],
@@ -195,26 +192,8 @@ extension EnvironmentConfiguration.RemoteConfiguration {
     switch space.choice("type", of: Space.self) ?? .states {
     case .states: observation = .states(space.integer("count", 1...1 << 22))
     case .box:
-      var shape: [Int] = []
-      if case .array(let elements)? = space["shape"] {
-        shape = elements.compactMap {
-          if case .number(_, let text) = $0, let extent = Int(text), extent >= 1 {
-            extent
-          } else {
-            nil
-          }
-        }
-        if shape.count != elements.count { shape = [] }
-      }
-      if !(1...4).contains(shape.count)
-        || !(1...Self.maxElementCount).contains(Extents.product(shape) ?? 0)
-      {
-        space.refuse(
-          "shape",
-          "expected 1 to 4 extents of 1 or more, at most \(Self.maxElementCount) elements,"
-            + " came \(space["shape"]?.excerpt ?? "nothing")")
-        shape = [1]
-      }
+      let maxCount = EnvironmentSpecification.maxElementCount
+      let shape = space.extents("shape", maxElementCount: maxCount) ?? [1]
       observation = .box(shape)
     }
     actionCount = fields.integer("actions", 2...1024)
@@ -228,7 +207,34 @@ extension EnvironmentConfiguration.RemoteConfiguration {
   }
 }
 
+extension EnvironmentSpecification {
+  /// Numbers in one observation at most.
+  static let maxElementCount = 1 << 16
+}
+
 extension FieldReader {
+  /// A shape of one to four extents; nil, and noted, where it is none.
+  func extents(_ key: String, maxElementCount: Int) -> [Int]? {
+    if case .array(let elements)? = self[key], (1...4).contains(elements.count) {
+      let shape = elements.compactMap { element -> Int? in
+        guard case .number(_, let text) = element, let extent = Int(text), extent >= 1 else {
+          return nil
+        }
+        return extent
+      }
+      if shape.count == elements.count, let count = Extents.product(shape),
+        count <= maxElementCount
+      {
+        return shape
+      }
+    }
+    refuse(
+      key,
+      "expected 1 to 4 extents of 1 or more, at most \(maxElementCount) elements, came"
+        + " \(self[key]?.excerpt ?? "nothing")")
+    return nil
+  }
+
   /// A number from 0 to 1.
   func probability(_ key: String, default value: Double) -> Double {
     number(key, "a number from 0 to 1", default: value) { (0...1).contains($0) }
