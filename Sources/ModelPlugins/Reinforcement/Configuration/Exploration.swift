@@ -58,7 +58,7 @@ struct Exploration: Sendable, Hashable {
     }
   }
 
-  /// ε or the temperature when this part of the training is done, 0 ... 1.
+  /// ε or the temperature when this part of the training, from 0 to 1, is done.
   func value(at progress: Double) -> Double {
     let done = min(progress / fraction, 1)
     switch schedule {
