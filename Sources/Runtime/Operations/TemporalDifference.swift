@@ -60,7 +60,7 @@ struct TemporalDifference: Operation {
 
   func emit(_ node: Graph.Node, into program: inout ProgramBuilder) throws(RuntimeError) {
     let columns = program.type(of: node.operands[0]).shape.elementCount
-    try program.checkLabels(node.operands[1], classes: columns)
+    try program.checkIndices(node.operands[1], count: columns)
     let values = try program.buffer(node.operands[0])
     let actions = try program.buffer(node.operands[1])
     let targets = try program.buffer(node.operands[2])
