@@ -6,6 +6,9 @@ internal import RPCTransport
 final class ConnectionSession: @unchecked Sendable {
   let serial: UInt64
   let loop: EventLoop
+  /// What the connection is counted under.
+  let network: SocketAddress.PeerNetwork?
+  private let strangers: ThrottledLog
   private let completions: CompletionQueue
   private let measures: CallMeasures?
   private let pipeline: CallPipeline
@@ -19,12 +22,15 @@ final class ConnectionSession: @unchecked Sendable {
   private var lastRoute: Route?
 
   init(
-    serial: UInt64, loop: EventLoop, completions: CompletionQueue, measures: CallMeasures?,
-    pipeline: CallPipeline, quota: QuotaLedger,
+    serial: UInt64, loop: EventLoop, network: SocketAddress.PeerNetwork?,
+    completions: CompletionQueue, measures: CallMeasures?, pipeline: CallPipeline,
+    quota: QuotaLedger, strangers: ThrottledLog,
     closed: @escaping @Sendable (ConnectionSession) -> Void
   ) {
     self.serial = serial
     self.loop = loop
+    self.network = network
+    self.strangers = strangers
     self.completions = completions
     self.measures = measures
     self.pipeline = pipeline
@@ -45,10 +51,28 @@ final class ConnectionSession: @unchecked Sendable {
   ///
   /// Any thread.
   func drain() {
+    loop.execute { self.connection?.drain() }
+  }
+
+  /// Checks the client's certificate anew, with changed authorities or revocation lists.
+  ///
+  /// Any thread.
+  func apply(_ tls: TLSContext) {
     loop.execute {
-      self.connection?.drain()
-      if case .success(let session) = self.calls { session.drain() }
+      guard let connection = self.connection, let reason = connection.apply(tls) else { return }
+      self.strangers.notice(
+        "connection is to end", metadata: self.about(connection, reason))
     }
+  }
+
+  private func about(
+    _ connection: ServerConnection, _ reason: TransportError
+  ) -> Logger.Metadata {
+    var fields: Logger.Metadata = [
+      "peer": "\(connection.peerAddress)", "reason": "\(reason.message)",
+    ]
+    if case .success(let session) = calls { fields["principal"] = "\(session.principal)" }
+    return fields
   }
 
   /// Closes now; open calls are cancelled.
@@ -67,7 +91,7 @@ final class ConnectionSession: @unchecked Sendable {
           principal, quota.open(principal), pipeline, serial: serial, loop: loop,
           completions: completions, measures: measures, peer: "\(connection.peerAddress)"))
     } catch {
-      pipeline.log.notice(
+      strangers.notice(
         "connection without an identity",
         metadata: ["peer": "\(connection.peerAddress)", "reason": "\(error.message)"])
       return .failure(error)
@@ -146,7 +170,19 @@ extension ConnectionSession: ServerConnectionDelegate {
       contentType: MetricsText.contentType, body: Array(pipeline.metrics.text().utf8))
   }
 
+  func connection(_ connection: ServerConnection, dropped reason: TransportError) {
+    strangers.notice("call dropped", metadata: about(connection, reason))
+  }
+
+  func connectionDraining(_ connection: ServerConnection) {
+    if case .success(let session) = calls { session.drain() }
+  }
+
   func connectionClosed(_ connection: ServerConnection, reason: TransportError) {
+    // Everything but an ordinary end: what the client did wrong, or did not do in time.
+    if reason.code != .connectionClosed {
+      strangers.notice("connection closed", metadata: about(connection, reason))
+    }
     if case .success(let session) = calls { quota.close(session.account) }
     calls = nil
     self.connection = nil

@@ -27,10 +27,12 @@ public final class RPCServer: Sendable {
   private struct State {
     var phase = Phase.idle
     var loops: [Loop] = []
-    var listener: ListeningSocket?
+    var listeners: [ListeningSocket] = []
+    var limits: ConnectionLimits
+    var credentials: ServerCredentials?
+    var watch: Task<Void, Never>?
     var sessions: [UInt64: ConnectionSession] = [:]
     var accepted: UInt64 = 0
-    var refused: UInt64 = 0
     var plainMetrics: PlainMetricsListener?
     /// Those who wait for the last connection to close.
     var waiting: [CheckedContinuation<Void, Never>] = []
@@ -42,7 +44,8 @@ public final class RPCServer: Sendable {
   private let log: Logger
   /// What the server measures; parts of the program may add theirs.
   public let metrics = ServerMetrics()
-  private let state = Mutex(State())
+  private let strangers: ThrottledLog
+  private let state: Mutex<State>
 
   /// Makes a server that does not listen yet.
   ///
@@ -58,6 +61,12 @@ public final class RPCServer: Sendable {
     self.configuration = configuration
     self.quota = quota
     self.log = log
+    strangers = ThrottledLog(log)
+    state = Mutex(
+      State(
+        limits: ConnectionLimits(
+          maxTotal: configuration.maxConnections,
+          maxPerPeer: configuration.maxConnectionsPerPeer ?? configuration.maxConnections)))
     var list: [any CallInterceptor] = []
     // First, so that it is asked last how a call ended and sees what the others refuse.
     if configuration.accessLogging != .off {
@@ -90,7 +99,7 @@ public final class RPCServer: Sendable {
   ///
   /// - Returns: the address, with the port that was given for port 0.
   /// - Throws: `.certificate` for files that cannot be used, `.invalidArgument` for a host that is
-  ///   no address, `.system` where the address is taken.
+  ///   no address or a path that is too long, `.system` where the address is taken.
   /// - Precondition: the server was not started before.
   @discardableResult
   public func start() async throws(TransportError) -> SocketAddress {
@@ -108,14 +117,21 @@ public final class RPCServer: Sendable {
   }
 
   private func listen() throws(TransportError) -> SocketAddress {
-    let tls = try TLSContext.server(configuration.tls)
+    let credentials = try ServerCredentials(configuration.tls)
     let address = try SocketAddress(host: configuration.host, port: configuration.port)
     let loops = try makeLoops()
     do throws(TransportError) {
-      let listener = try ListeningSocket(address: address, loop: loops[0].eventLoop)
+      var listeners = [try ListeningSocket(address: address, loop: loops[0].eventLoop)]
+      if let path = configuration.unixSocketPath {
+        let address = try SocketAddress(unixPath: path)
+        listeners.append(try ListeningSocket(address: address, loop: loops[0].eventLoop))
+      }
+      let watch = watchFiles()
       state.withLock { state in
         state.loops = loops
-        state.listener = listener
+        state.listeners = listeners
+        state.credentials = credentials
+        state.watch = watch
       }
       let plainMetrics = try configuration.plainMetrics.map {
         (host, port) throws(TransportError) in
@@ -123,8 +139,10 @@ public final class RPCServer: Sendable {
           SocketAddress(host: host, port: port), loop: loops[0].eventLoop, metrics: metrics)
       }
       state.withLock { $0.plainMetrics = plainMetrics }
-      listener.start { [weak self] socket in self?.accepted(socket, tls) }
-      return listener.localAddress
+      for listener in listeners {
+        listener.start { [weak self] socket in self?.accepted(socket, credentials) }
+      }
+      return listeners[0].localAddress
     } catch {
       for loop in loops { loop.eventLoop.stop() }
       throw error
@@ -151,38 +169,77 @@ public final class RPCServer: Sendable {
   }
 
   /// Gives an accepted connection to the next loop, or closes it where there are too many.
-  private func accepted(_ socket: Socket, _ tls: TLSContext) {
-    let session = state.withLock { state -> ConnectionSession? in
-      guard state.phase == .running, state.sessions.count < configuration.maxConnections else {
-        state.refused += 1
-        return nil
-      }
+  private func accepted(_ socket: Socket, _ credentials: ServerCredentials) {
+    let network = socket.peerAddress.peerNetwork
+    let (session, refusal) = state.withLock {
+      state -> (ConnectionSession?, ConnectionLimits.Refusal?) in
+      guard state.phase == .running else { return (nil, nil) }
+      if let refusal = state.limits.open(network) { return (nil, refusal) }
       state.accepted += 1
       let loop = state.loops[Int(state.accepted % UInt64(state.loops.count))]
       let session = ConnectionSession(
-        serial: state.accepted, loop: loop.eventLoop, completions: loop.completions,
-        measures: loop.measures, pipeline: pipeline, quota: quota
+        serial: state.accepted, loop: loop.eventLoop, network: network,
+        completions: loop.completions, measures: loop.measures, pipeline: pipeline, quota: quota,
+        strangers: strangers
       ) { [weak self] session in self?.closed(session) }
       state.sessions[session.serial] = session
-      return session
+      return (session, nil)
     }
     guard let session else {
       // The socket closes with its last reference, here.
-      return log.debug("connection refused", metadata: ["peer": "\(socket.peerAddress)"])
+      guard let refusal else { return }
+      return strangers.notice(
+        "connection refused",
+        metadata: ["peer": "\(socket.peerAddress)", "reason": "\(refusal.rawValue)"])
     }
     session.loop.execute {
-      session.accept(socket, tls: tls, configuration: self.configuration.connection)
+      session.accept(
+        socket, tls: credentials.context, configuration: self.configuration.connection)
     }
   }
 
   private func closed(_ session: ConnectionSession) {
     let waiting = state.withLock { state -> [CheckedContinuation<Void, Never>] in
-      state.sessions[session.serial] = nil
+      if state.sessions.removeValue(forKey: session.serial) != nil {
+        state.limits.close(session.network)
+      }
       guard state.sessions.isEmpty else { return [] }
       defer { state.waiting = [] }
       return state.waiting
     }
     for continuation in waiting { continuation.resume() }
+  }
+
+  // MARK: Certificates
+
+  /// Reads the certificate, the key, the authorities and the revocation list anew, changed or not.
+  ///
+  /// New connections get them. Connections that are open stay, unless their client's certificate is
+  /// not accepted any more: with a revoked one they are closed, else they may finish their calls.
+  /// Where the files cannot be used those before stay in force, and the log says so.
+  public func reloadCertificates() { reload(always: true) }
+
+  /// Looks at the files now and then; links are followed, so a mounted secret that is swapped is
+  /// seen too.
+  private func watchFiles() -> Task<Void, Never> {
+    let interval = configuration.certificateCheckInterval
+    return Task { [weak self] in
+      while (try? await Task.sleep(for: interval)) != nil { self?.reload(always: false) }
+    }
+  }
+
+  private func reload(always: Bool) {
+    guard let credentials = state.withLock({ $0.credentials }) else { return }
+    switch credentials.reload(always: always) {
+    case .none: break
+    case .reloaded(let context):
+      log.info("certificates were read anew")
+      for session in state.withLock({ Array($0.sessions.values) }) { session.apply(context) }
+    case .failed(let error):
+      log.error(
+        "new certificates cannot be used; those before stay in force",
+        metadata: ["reason": "\(error.message)"])
+    }
   }
 
   // MARK: Shutting down
@@ -193,13 +250,14 @@ public final class RPCServer: Sendable {
   /// taken. What is not finished after `grace` is cancelled. Without effect on a server that does
   /// not run; a second caller waits with the first.
   public func shutdown(grace: Duration) async {
-    let (listener, sessions, loops) = state.withLock { state in
+    let (listeners, sessions, loops) = state.withLock { state in
       let running = state.phase == .running
       if running { state.phase = .draining }
-      defer { if running { state.listener = nil } }
-      return (running ? state.listener : nil, Array(state.sessions.values), state.loops)
+      state.watch?.cancel()
+      defer { if running { state.listeners = [] } }
+      return (running ? state.listeners : [], Array(state.sessions.values), state.loops)
     }
-    listener?.close()
+    for listener in listeners { listener.close() }
     for session in sessions { session.drain() }
     let timer = Task {
       try await Task.sleep(for: grace)

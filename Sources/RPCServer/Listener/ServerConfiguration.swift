@@ -18,12 +18,24 @@ public struct ServerConfiguration: Sendable {
   public var host = "127.0.0.1"
   /// The port; 0 for any that is free.
   public var port = 8001
+  /// A Unix-domain socket to listen on as well, for sidecars on the same machine; nil for none.
+  ///
+  /// TLS, the client's certificate and everything else are as on the port: a socket's file mode is
+  /// no identity.
+  public var unixSocketPath: String?
   /// The server's certificate and the authority of its clients.
   public var tls: TLSConfiguration
   /// Event loops; nil for one a core.
   public var eventLoopCount: Int?
+  /// How often the certificates' files are looked at for changes.
+  public var certificateCheckInterval = Duration.seconds(5)
   /// Connections that may be open at once; more are closed as soon as they are accepted.
-  public var maxConnections = 4096
+  public var maxConnections = 16_384
+  /// Connections that one peer may have (an IPv4 address, or a /64 of IPv6), so that others find
+  /// room too; nil for as many as there may be.
+  ///
+  /// Clients behind one address translation or proxy share it.
+  public var maxConnectionsPerPeer: Int?
   /// The bounds of each connection, its message limit among them.
   public var connection: ConnectionConfiguration
   /// Which calls the log tells of.
@@ -46,5 +58,7 @@ public struct ServerConfiguration: Sendable {
     self.tls = tls
     connection = ConnectionConfiguration()
     connection.maxMessageSize = ServerConfiguration.defaultMaxMessageSize
+    connection.keepaliveInterval = .seconds(120)
+    connection.idleTimeout = .seconds(3600)
   }
 }

@@ -47,7 +47,8 @@ public final class ClientConnection: @unchecked Sendable {
   /// for the server's HTTP/2 settings, so that a server that refuses this client is known here.
   ///
   /// - Parameters:
-  ///   - host: a name or an address, which the server's certificate must hold.
+  ///   - host: a name or an address, which the server's certificate must hold; or `unix:` and the
+  ///     path of a Unix-domain socket, behind which a certificate for `localhost` is expected.
   ///   - delegate: hears of the connection's end, once it is open.
   /// - Throws: what failed; `.cancelled` where the task was cancelled.
   public static func connect(
@@ -179,6 +180,12 @@ extension ClientConnection: HTTP2ConnectionOwner {
   }
 
   func streamRetired(_ stream: MessageStream) {}
+
+  var nextDeadline: ContinuousClock.Instant? { nil }
+
+  func keepHouse(_ now: ContinuousClock.Instant) {}
+
+  func callDropped(_ why: String) {}
 
   func streamClosed() {
     openCallCount.subtract(1, ordering: .relaxed)

@@ -6,6 +6,9 @@ internal import Glibc
 ///
 /// State is of the loop's thread alone; ``connect()`` brings the result to a task.
 final class Connector: @unchecked Sendable {
+  /// What a host begins with that is the path of a Unix-domain socket.
+  static let unixPrefix = "unix:"
+
   private let host: String
   private let port: Int
   private let tls: TLSContext
@@ -53,6 +56,16 @@ final class Connector: @unchecked Sendable {
 
   private func begin() {
     guard !isCancelled else { return cancel() }
+    if host.hasPrefix(Connector.unixPrefix) {
+      do {
+        addresses = [
+          try SocketAddress(unixPath: String(host.dropFirst(Connector.unixPrefix.count)))
+        ]
+        return tryNext(after: nil)
+      } catch {
+        return complete(.failure(error))
+      }
+    }
     if let address = try? SocketAddress(host: host, port: port) {
       addresses = [address]
       return tryNext(after: nil)
@@ -87,7 +100,7 @@ final class Connector: @unchecked Sendable {
     }
     descriptor = ce_socket(address.family)
     guard descriptor >= 0 else { return tryNext(after: .system("socket")) }
-    Socket.configure(descriptor)
+    if address.unixPath == nil { Socket.configure(descriptor) }
     let result = address.withSockaddr { Glibc.connect(descriptor, $0, $1) }
     if result == 0 { return connected() }
     guard errno == EINPROGRESS else { return abandon(.system("connect to \(address)")) }
@@ -122,11 +135,15 @@ final class Connector: @unchecked Sendable {
     release()
     let taken = descriptor
     descriptor = -1
-    let authority = host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+    let isUnix = host.hasPrefix(Connector.unixPrefix)
+    // Behind a Unix-domain socket is this machine.
+    let name = isUnix ? "localhost" : host
+    let authority =
+      isUnix ? name : host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
     let connection = ClientConnection(loop: loop, authority: authority, delegate: delegate)
     opening = connection
     connection.open(
-      descriptor: taken, tls: tls, serverName: host, configuration: configuration
+      descriptor: taken, tls: tls, serverName: name, configuration: configuration
     ) { [self] result in
       opening = nil
       complete(result)

@@ -19,6 +19,11 @@ public final class EventLoop: @unchecked Sendable {
     func turnEnded()
   }
 
+  /// A connection whose handshake waits for its turn.
+  protocol HandshakeTurn: AnyObject {
+    func handshakeTurn()
+  }
+
   private struct Registration {
     var source: (any Source)?
     var generation: UInt32 = 0
@@ -46,6 +51,10 @@ public final class EventLoop: @unchecked Sendable {
   private var timers = TimerHeap()
   private var work: [@Sendable () -> Void] = []
   private var turnEnds: [any TurnEnd] = []
+  private var handshakeSteps = 0
+  private var isHandshakeTurn = false
+  private var waitingHandshakes: [any HandshakeTurn] = []
+  private var firstWaitingHandshake = 0
   private var stopping = false
   private(set) var now = ContinuousClock.now
   /// When the present turn began.
@@ -61,6 +70,9 @@ public final class EventLoop: @unchecked Sendable {
   private var spareRecordQueues: [ByteQueue] = []
   /// Spare queues kept; connections that wait for their peers to read are few.
   private static let maxSpareRecordQueues = 16
+  /// Steps of handshakes in one turn, of up to half a millisecond each; the connections that are
+  /// served wait for no more of them.
+  private static let maxHandshakeSteps = 8
 
   /// The descriptor of the wake-up event is registered under this tag.
   private static let wakeTag = UInt64.max
@@ -183,6 +195,37 @@ public final class EventLoop: @unchecked Sendable {
     turnEnds.append(object)
   }
 
+  // MARK: Handshakes
+
+  /// Whether a handshake may go on in this turn; where not, it waits with ``atHandshakeTurn(_:)``.
+  func takeHandshakeStep() -> Bool {
+    // Those that wait are first.
+    guard handshakeSteps < EventLoop.maxHandshakeSteps, !hasWaitingHandshake || isHandshakeTurn
+    else { return false }
+    handshakeSteps += 1
+    return true
+  }
+
+  /// Calls `handshakeTurn()` once, in the order of the calls, when there is time for it.
+  func atHandshakeTurn(_ connection: any HandshakeTurn) { waitingHandshakes.append(connection) }
+
+  private var hasWaitingHandshake: Bool { firstWaitingHandshake < waitingHandshakes.count }
+
+  private func runHandshakes() {
+    isHandshakeTurn = true
+    while hasWaitingHandshake, handshakeSteps < EventLoop.maxHandshakeSteps {
+      let next = waitingHandshakes[firstWaitingHandshake]
+      firstWaitingHandshake += 1
+      next.handshakeTurn()
+    }
+    isHandshakeTurn = false
+    handshakeSteps = 0
+    // The front is given up when it is most of the list, so that each element moves once or so.
+    guard firstWaitingHandshake * 2 > waitingHandshakes.count else { return }
+    waitingHandshakes.removeFirst(firstWaitingHandshake)
+    firstWaitingHandshake = 0
+  }
+
   func cancel(_ timer: LoopTimer) {
     assertCurrent()
     timers.remove(timer)
@@ -225,6 +268,7 @@ public final class EventLoop: @unchecked Sendable {
       now = .now
       turnTime = .now
       for i in 0..<max(Int(ready), 0) { dispatch(events[i]) }
+      runHandshakes()
       while let timer = timers.popFirst(dueBy: now) { timer.fire() }
       runWork()
       runTurnEnds()
@@ -249,7 +293,7 @@ public final class EventLoop: @unchecked Sendable {
   }
 
   private func waitMilliseconds() -> Int32 {
-    if !turnEnds.isEmpty || inbox.withLock({ !$0.work.isEmpty }) { return 0 }
+    if !turnEnds.isEmpty || hasWaitingHandshake || inbox.withLock({ !$0.work.isEmpty }) { return 0 }
     guard let first = timers.first else { return -1 }
     let wait = ContinuousClock.now.duration(to: first.deadline)
     guard wait > .zero else { return 0 }
@@ -290,5 +334,6 @@ public final class EventLoop: @unchecked Sendable {
     work = []
     while !turnEnds.isEmpty { runTurnEnds() }
     timers.removeAll()
+    waitingHandshakes = []
   }
 }

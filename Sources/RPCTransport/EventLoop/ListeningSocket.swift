@@ -32,6 +32,7 @@ public final class ListeningSocket: @unchecked Sendable {
     self.loop = loop
     let descriptor = ce_socket(address.family)
     guard descriptor >= 0 else { throw .system("socket") }
+    if let path = address.unixPath { ListeningSocket.removeStaleSocket(path, address) }
     Socket.set(descriptor, SOL_SOCKET, SO_REUSEADDR, 1)
     if reusePort { Socket.set(descriptor, SOL_SOCKET, SO_REUSEPORT, 1) }
     guard address.withSockaddr({ bind(descriptor, $0, $1) }) == 0 else {
@@ -45,6 +46,12 @@ public final class ListeningSocket: @unchecked Sendable {
       throw error
     }
     self.descriptor = descriptor
+    if let path = address.unixPath {
+      // Owner and group; the certificate decides who is served, as it does everywhere.
+      chmod(path, 0o660)
+      localAddress = address
+      return
+    }
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
     _ = withUnsafeMutablePointer(to: &storage) {
@@ -53,7 +60,24 @@ public final class ListeningSocket: @unchecked Sendable {
     localAddress = SocketAddress(storage: storage, length: length)
   }
 
-  deinit { if descriptor >= 0 { Glibc.close(descriptor) } }
+  deinit { closeDescriptor() }
+
+  /// A socket file that nobody listens on is what a killed server has left.
+  private static func removeStaleSocket(_ path: String, _ address: SocketAddress) {
+    var about = stat()
+    guard lstat(path, &about) == 0, about.st_mode & S_IFMT == S_IFSOCK else { return }
+    let probe = ce_socket(AF_UNIX)
+    guard probe >= 0 else { return }
+    defer { Glibc.close(probe) }
+    if address.withSockaddr({ connect(probe, $0, $1) }) != 0, errno == ECONNREFUSED { unlink(path) }
+  }
+
+  private func closeDescriptor() {
+    guard descriptor >= 0 else { return }
+    Glibc.close(descriptor)
+    descriptor = -1
+    if let path = localAddress.unixPath { unlink(path) }
+  }
 
   /// Accepts from now on; `accepted` is called on the loop for each connection.
   ///
@@ -79,8 +103,7 @@ public final class ListeningSocket: @unchecked Sendable {
     accepted = nil
     if let registration { loop.unregister(registration, descriptor: descriptor) }
     registration = nil
-    if descriptor >= 0 { Glibc.close(descriptor) }
-    descriptor = -1
+    closeDescriptor()
   }
 
   private func rest() {
@@ -108,7 +131,7 @@ extension ListeningSocket: EventLoop.Source {
         default: return
         }
       }
-      Socket.configure(connection)
+      if localAddress.unixPath == nil { Socket.configure(connection) }
       accepted?(
         Socket(
           descriptor: connection, peerAddress: SocketAddress(storage: storage, length: length)))

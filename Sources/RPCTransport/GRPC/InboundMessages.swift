@@ -6,6 +6,8 @@ struct InboundMessages {
   /// Complete messages that wait for the reader.
   private var waiting: [ReceivedMessage] = []
   private var waitingStart = 0
+  /// When the message that is not complete began; nil between messages.
+  var assemblySince: ContinuousClock.Instant?
   /// Bytes of the peer's window that this stream has not given back.
   var heldByteCount = 0
   var isPaused = false

@@ -29,6 +29,9 @@ struct MessageDeframer {
   /// The length that was admitted for the message that is not complete; 0 outside of one.
   private(set) var assemblingByteCount = 0
 
+  /// The bytes that have come of the message that is not complete, its prefix aside.
+  var receivedByteCount: Int { message?.count ?? 0 }
+
   /// Whether the stream may end here.
   var isBetweenMessages: Bool { prefixCount == 0 }
 

@@ -110,8 +110,13 @@ public class MessageStream {
         &rest, pool: connection.loop.buffers, placement: connection.placement
       ) { length in connection.admit(length) }
       switch step {
-      case .needsMore: return
+      case .needsMore:
+        if !inbound.deframer.isBetweenMessages, inbound.assemblySince == nil {
+          inbound.assemblySince = connection.loop.now
+        }
+        return
       case .message(let buffer, let isCompressed):
+        inbound.assemblySince = nil
         connection.complete(buffer.count)
         receivedByteCount &+= UInt64(buffer.count)
         deliver(ReceivedMessage(buffer, isEncoded: isCompressed))

@@ -41,10 +41,26 @@ public struct ConnectionConfiguration: Sendable {
   public var drainPingTimeout = Duration.seconds(5)
   /// How long a closed connection waits for the peer to read what was sent.
   public var lingerTimeout = Duration.seconds(2)
-  /// The connecting end only: how long it is silent before it pings, or nil for never.
-  ///
-  /// A ping that is not answered within the same time closes the connection.
+  /// How long the peer is silent before this end pings, or nil for never.
   public var keepaliveInterval: Duration? = nil
+  /// How long a ping may go unanswered before the connection closes.
+  public var keepaliveTimeout = Duration.seconds(20)
+  /// The accepting end only: pings that come more often, while nothing is sent to the client, are
+  /// too many.
+  ///
+  /// gRPC's own servers allow one in five minutes; clients are set to what their servers bear, and
+  /// one in some seconds costs nothing.
+  public var minPingInterval = Duration.seconds(5)
+  /// The accepting end only: how long a connection may have no call before it is drained, or nil
+  /// for ever.
+  public var idleTimeout: Duration? = nil
+  /// The accepting end only: how old a connection may get before it is drained, or nil for any age.
+  ///
+  /// Up to a tenth is added or taken away by chance, so that connections that began together do not
+  /// end together.
+  public var maxAge: Duration? = nil
+  /// How long calls may go on on a connection that is drained for its age or its certificate.
+  public var drainGrace = Duration.seconds(60)
 
   /// Makes a configuration with safe defaults.
   public init() {}

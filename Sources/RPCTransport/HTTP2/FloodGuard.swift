@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /// Counts frames that cost the peer nothing and bring a call nowhere: empty DATA, PING, SETTINGS,
-/// PRIORITY.
+/// PRIORITY; and, in a bucket of their own, cancelled calls.
 ///
 /// A bucket that refills with time, so that years of keepalive pings are no flood.
 struct FloodGuard {
@@ -10,10 +10,23 @@ struct FloodGuard {
   /// Frames a second that are forgotten.
   static let refillPerSecond = 200.0
 
+  /// Cancelled calls are legal, and each costs more (rapid reset, CVE-2023-44487).
+  static let resetBurst = 1_000.0
+  static let resetRefillPerSecond = 100.0
+
+  private let burst: Double
+  private let refillPerSecond: Double
   private var level = 0.0
   private var updated: ContinuousClock.Instant
 
-  init(now: ContinuousClock.Instant) { updated = now }
+  init(
+    now: ContinuousClock.Instant, burst: Double = FloodGuard.burst,
+    refillPerSecond: Double = FloodGuard.refillPerSecond
+  ) {
+    updated = now
+    self.burst = burst
+    self.refillPerSecond = refillPerSecond
+  }
 
   /// Counts a frame.
   ///
@@ -21,8 +34,8 @@ struct FloodGuard {
   mutating func admit(now: ContinuousClock.Instant) -> Bool {
     let elapsed = updated.duration(to: now).components
     let seconds = Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18
-    level = max(0, level - seconds * FloodGuard.refillPerSecond) + 1
+    level = max(0, level - seconds * refillPerSecond) + 1
     updated = now
-    return level <= FloodGuard.burst
+    return level <= burst
   }
 }

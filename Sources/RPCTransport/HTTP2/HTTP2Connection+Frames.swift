@@ -38,6 +38,7 @@ extension HTTP2Connection {
       if header.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) == 0 { peerIsReady() }
     case NGHTTP2_PING: receivedPing(frame.pointee.ping)
     case NGHTTP2_PRIORITY: countPointless()
+    case NGHTTP2_RST_STREAM: countReset()
     case NGHTTP2_GOAWAY:
       let goAway = frame.pointee.goaway
       let debug = UnsafeRawBufferPointer(
@@ -49,6 +50,19 @@ extension HTTP2Connection {
     }
   }
 
+  /// A GOAWAY of this end is on its way: the connection's own, or nghttp2's for a broken rule.
+  func sentGoAway(_ goAway: nghttp2_goaway) {
+    if goAway.error_code != NGHTTP2_NO_ERROR.rawValue, violation == nil {
+      let debug = UnsafeRawBufferPointer(start: goAway.opaque_data, count: goAway.opaque_data_len)
+      let name = String(cString: nghttp2_http2_strerror(goAway.error_code))
+      let isFlood = goAway.error_code == NGHTTP2_ENHANCE_YOUR_CALM.rawValue
+      violation = TransportError(
+        isFlood ? .limitExceeded : .protocolViolation,
+        "HTTP/2: \(name) \(String(decoding: debug, as: UTF8.self))")
+    }
+    owner?.goAwaySent()
+  }
+
   private func peerIsReady() {
     guard !isPeerReady else { return }
     isPeerReady = true
@@ -58,7 +72,10 @@ extension HTTP2Connection {
   }
 
   private func receivedPing(_ ping: nghttp2_ping) {
-    guard ping.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 else { return countPointless() }
+    guard ping.hd.flags & UInt8(NGHTTP2_FLAG_ACK.rawValue) != 0 else {
+      countPing()
+      return countPointless()
+    }
     var payload: UInt64 = 0
     withUnsafeMutableBytes(of: &payload) { payload in
       withUnsafeBytes(of: ping.opaque_data) { payload.copyMemory(from: $0) }
@@ -66,10 +83,26 @@ extension HTTP2Connection {
     owner?.pingAnswered(payload)
   }
 
+  private func countPing() {
+    guard role == .server, closeReason == nil,
+      !pingPolice.admit(now: loop.now, minInterval: configuration.minPingInterval)
+    else { return }
+    // gRPC's clients know this text, and ping less often on their next connection.
+    terminate(
+      NGHTTP2_ENHANCE_YOUR_CALM,
+      TransportError(.limitExceeded, "too many pings (too_many_pings)"), debug: "too_many_pings")
+  }
+
+  private func countReset() {
+    guard role == .server, !resetGuard.admit(now: loop.now), closeReason == nil else { return }
+    terminate(
+      NGHTTP2_ENHANCE_YOUR_CALM, TransportError(.limitExceeded, "too many calls are cancelled"))
+  }
+
   private func countPointless() {
     guard !floodGuard.admit(now: loop.now), closeReason == nil else { return }
     terminate(
       NGHTTP2_ENHANCE_YOUR_CALM,
-      TransportError(.limitExceeded, "too many pings or empty frames (too_many_pings)"))
+      TransportError(.limitExceeded, "too many frames that carry nothing"))
   }
 }

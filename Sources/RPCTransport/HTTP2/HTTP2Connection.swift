@@ -29,6 +29,7 @@ final class HTTP2Connection {
   @exclusivity(unchecked) private(set) var streams: [MessageStream] = []
   @exclusivity(unchecked) var ledger = ReceiveLedger()
   @exclusivity(unchecked) var floodGuard: FloodGuard
+  @exclusivity(unchecked) var resetGuard: FloodGuard
   /// What decompressed messages may take.
   private(set) lazy var decompressionBudget = DecompressionBudget(
     limit: configuration.maxDecompressedByteCount)
@@ -41,6 +42,16 @@ final class HTTP2Connection {
   /// Streams that are to hear that they can send again, once no frame is being made.
   var writable: [MessageStream] = []
   private(set) var lastReceived: ContinuousClock.Instant
+  /// When the last call ended, or the connection began.
+  private(set) var lastStreamEnded: ContinuousClock.Instant
+  /// When a ping was sent that is not answered yet.
+  var pingSentAt: ContinuousClock.Instant?
+  @exclusivity(unchecked) var pingPolice = PingPolice()
+  /// Housekeeping waits for the next byte, or for a deadline that is far.
+  var isDozing = false
+  private var waitsForHandshakeTurn = false
+  /// What the peer did that this end has said GOAWAY for.
+  var violation: TransportError?
 
   let role: TLSContext.Role
   private var descriptor: Int32
@@ -86,7 +97,11 @@ final class HTTP2Connection {
     headers = ReceivedHeaders(limit: configuration.maxHeaderListByteCount)
     placement.smallBuffers = loop.smallBuffers
     lastReceived = loop.now
+    lastStreamEnded = loop.now
     floodGuard = FloodGuard(now: loop.now)
+    resetGuard = FloodGuard(
+      now: loop.now, burst: FloodGuard.resetBurst,
+      refillPerSecond: FloodGuard.resetRefillPerSecond)
     registration = try loop.register(self, descriptor: descriptor)
     handshakeTimer = loop.schedule(after: configuration.handshakeTimeout) { [self] in
       close(TransportError(.timeout, "the handshake took too long"))
@@ -114,9 +129,11 @@ final class HTTP2Connection {
   private func read() {
     isReading = true
     defer { isReading = false }
+    if isDozing { scheduleHousekeeping() }
     do {
       switch phase {
       case .handshaking:
+        guard loop.takeHandshakeStep() else { return waitForHandshakeTurn() }
         guard try tls.handshake(into: recordQueue) == .done else { return flush() }
         try secure()
         try readFrames()
@@ -128,6 +145,15 @@ final class HTTP2Connection {
       return fail(error)
     }
     flush()
+  }
+
+  /// Handshakes cost a thousand times what frames do, so they take turns.
+  private func waitForHandshakeTurn() {
+    guard !waitsForHandshakeTurn else { return }
+    waitsForHandshakeTurn = true
+    // What has come stays in the socket, and need not be reported meanwhile.
+    watch(readable: false, writable: unsent != nil)
+    loop.atHandshakeTurn(self)
   }
 
   private func secure() throws(TransportError) {
@@ -176,7 +202,7 @@ final class HTTP2Connection {
     }
     switch phase {
     case .open where session?.isAlive == false:
-      finish(TransportError(.connectionClosed, "the connection has ended"))
+      finish(violation ?? TransportError(.connectionClosed, "the connection has ended"))
     case .closing: linger()
     default: break
     }
@@ -194,7 +220,7 @@ final class HTTP2Connection {
       } else if errno == EAGAIN {
         if unsent == nil {
           unsent = loop.takeRecordScratch()
-          watch(writable: true)
+          watch(readable: !waitsForHandshakeTurn, writable: true)
         }
         return false
       } else if errno != EINTR {
@@ -206,14 +232,14 @@ final class HTTP2Connection {
     if let queue = unsent {
       unsent = nil
       loop.giveBack(queue)
-      watch(writable: false)
+      watch(readable: !waitsForHandshakeTurn, writable: false)
     }
     return true
   }
 
-  private func watch(writable: Bool) {
+  private func watch(readable: Bool, writable: Bool) {
     guard let registration else { return }
-    loop.watch(registration, descriptor: descriptor, readable: true, writable: writable)
+    loop.watch(registration, descriptor: descriptor, readable: readable, writable: writable)
   }
 
   private func tellWritable() {
@@ -232,9 +258,17 @@ final class HTTP2Connection {
   }
 
   /// Ends the HTTP/2 session with a GOAWAY that says why, then the connection.
-  func terminate(_ code: nghttp2_error_code, _ reason: TransportError) {
-    session?.submitGoAway(code.rawValue, reason.message)
+  ///
+  /// - Parameter debug: what the GOAWAY carries where that is not the reason's message.
+  func terminate(_ code: nghttp2_error_code, _ reason: TransportError, debug: String? = nil) {
+    session?.submitGoAway(code.rawValue, debug ?? reason.message)
     close(reason)
+  }
+
+  /// Why a context would not take the peer's certificate any more; nil where it would.
+  func distrust(of context: TLSContext) -> TLSContext.Distrust? {
+    guard phase == .open else { return nil }
+    return context.distrust(ofPeerOf: tls)
   }
 
   /// Ends a connection that cannot be read any more.
@@ -330,6 +364,7 @@ final class HTTP2Connection {
     stream.closed(code, reason: nil)
     stream.detach()
     if isKnownUniquelyReferenced(&stream) { owner?.streamRetired(stream) }
+    lastStreamEnded = loop.now
     owner?.streamClosed()
   }
 
@@ -349,6 +384,15 @@ extension HTTP2Connection: EventLoop.Source {
     }
     if writable { flush() }
     if readable { read() }
+  }
+}
+
+extension HTTP2Connection: EventLoop.HandshakeTurn {
+  func handshakeTurn() {
+    waitsForHandshakeTurn = false
+    guard phase == .handshaking else { return }
+    watch(readable: true, writable: unsent != nil)
+    read()
   }
 }
 

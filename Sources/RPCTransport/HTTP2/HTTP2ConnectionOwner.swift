@@ -16,6 +16,12 @@ protocol HTTP2ConnectionOwner: AnyObject {
   func goAwaySent()
   /// The peer will process no streams after `lastStreamID`.
   func goAwayReceived(lastStreamID: Int32, code: UInt32, debug: String)
+  /// The next time at which ``keepHouse(_:)`` is to be called though nothing happens; nil for none.
+  var nextDeadline: ContinuousClock.Instant? { get }
+  /// Looks after what has to happen in time.
+  func keepHouse(_ now: ContinuousClock.Instant)
+  /// A call was given up because the peer let it stand still.
+  func callDropped(_ why: String)
   /// A stream is gone and nobody holds it any more but the caller; it may be used again.
   func streamRetired(_ stream: MessageStream)
   /// A stream is gone.

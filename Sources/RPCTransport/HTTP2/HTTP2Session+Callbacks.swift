@@ -116,11 +116,14 @@ extension HTTP2Session {
       guard let frame else { return 0 }
       switch nghttp2_frame_type(rawValue: UInt32(frame.pointee.hd.type)) {
       case NGHTTP2_HEADERS:
+        HTTP2Session.with(user) { $0.connection.pingPolice.hasSent = true }
         HTTP2Session.withStream(session, frame.pointee.hd.stream_id) {
           $0.sentHeaders(
             endsStream: frame.pointee.hd.flags & UInt8(NGHTTP2_FLAG_END_STREAM.rawValue) != 0)
         }
-      case NGHTTP2_GOAWAY: HTTP2Session.with(user) { $0.connection.owner?.goAwaySent() }
+      case NGHTTP2_GOAWAY:
+        let goAway = frame.pointee.goaway
+        HTTP2Session.with(user) { $0.connection.sentGoAway(goAway) }
       default: break
       }
       return 0
@@ -152,6 +155,7 @@ extension HTTP2Session {
           room.copyMemory(from: header, byteCount: 9)
           stream.read(count, to: room + 9)
           output.commit(9 + count)
+          here.connection.pingPolice.hasSent = true
           return 0
         } ?? failure
       } ?? failure

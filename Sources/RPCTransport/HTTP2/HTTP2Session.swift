@@ -61,8 +61,8 @@ final class HTTP2Session {
     // Windows are given back when a reader has read (MessageStream), not when bytes arrive.
     nghttp2_option_set_no_auto_window_update(options, 1)
     nghttp2_option_set_no_closed_streams(options, 1)
-    // Rapid reset, CVE-2023-44487: a burst, then so many a second; cancelled calls are legal.
-    nghttp2_option_set_stream_reset_rate_limit(options, 1_000, 100)
+    // Rapid reset, CVE-2023-44487: FloodGuard counts first, and says ENHANCE_YOUR_CALM.
+    nghttp2_option_set_stream_reset_rate_limit(options, 2_000, 200)
     // CONTINUATION flood, CVE-2024-28182.
     nghttp2_option_set_max_continuations(options, 8)
     // PING and SETTINGS floods whose answers the peer does not read, CVE-2019-9512 and -9515.
@@ -110,8 +110,23 @@ final class HTTP2Session {
     let start = bytes.baseAddress?.assumingMemoryBound(to: UInt8.self)
     let used = nghttp2_session_mem_recv(session, start, bytes.count)
     guard used >= 0 else {
+      // nghttp2 gives up without a word to the peer.
+      let code = HTTP2Session.errorCode(Int32(used))
       let why = String(cString: nghttp2_strerror(Int32(used)))
-      throw TransportError(.protocolViolation, "HTTP/2: \(why)")
+      let error = TransportError(
+        code == NGHTTP2_ENHANCE_YOUR_CALM ? .limitExceeded : .protocolViolation, "HTTP/2: \(why)")
+      submitGoAway(code.rawValue, error.message)
+      throw error
+    }
+  }
+
+  /// What the peer is told when nghttp2 refuses to read on.
+  private static func errorCode(_ error: Int32) -> nghttp2_error_code {
+    switch nghttp2_error(rawValue: error) {
+    case NGHTTP2_ERR_BAD_CLIENT_MAGIC: NGHTTP2_PROTOCOL_ERROR
+    case NGHTTP2_ERR_NOMEM: NGHTTP2_INTERNAL_ERROR
+    // Floods, and the callback that counts the bytes of a header list.
+    default: NGHTTP2_ENHANCE_YOUR_CALM
     }
   }
 

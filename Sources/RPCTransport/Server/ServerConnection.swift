@@ -20,6 +20,12 @@ public protocol ServerConnectionDelegate: AnyObject, Sendable {
   /// answered with 405.
   func connection(_ connection: ServerConnection, page path: String) -> HTTPPage?
 
+  /// The connection takes no new calls; calls without an end of their own are to be ended.
+  func connectionDraining(_ connection: ServerConnection)
+
+  /// A call was given up because the client let it stand still.
+  func connection(_ connection: ServerConnection, dropped reason: TransportError)
+
   /// The connection is gone, and every call of it was told.
   func connectionClosed(_ connection: ServerConnection, reason: TransportError)
 }
@@ -30,6 +36,12 @@ extension ServerConnectionDelegate {
 
   /// Without interest in the beginning.
   public func connectionReady(_ connection: ServerConnection) {}
+
+  /// Without interest in calls that stand still.
+  public func connection(_ connection: ServerConnection, dropped reason: TransportError) {}
+
+  /// Without calls that have no end.
+  public func connectionDraining(_ connection: ServerConnection) {}
 }
 
 /// A client's connection, as the server holds it.
@@ -56,6 +68,11 @@ public final class ServerConnection {
   private var isDraining = false
   private var hasPinged = false
   private var drainTimer: LoopTimer?
+  /// When the connection is old enough to be drained.
+  private let ageDeadline: ContinuousClock.Instant?
+  /// When a connection that drains closes, though calls may be open.
+  private var graceDeadline: ContinuousClock.Instant?
+  private var drainReason = TransportError(.connectionClosed, "the connection has ended")
 
   /// Takes over an accepted socket, on `loop`.
   ///
@@ -70,7 +87,8 @@ public final class ServerConnection {
   ) -> ServerConnection? {
     let descriptor = socket.takeDescriptor()
     let server = ServerConnection(
-      loop: loop, peerAddress: socket.peerAddress, delegate: delegate)
+      loop: loop, peerAddress: socket.peerAddress, delegate: delegate,
+      maxAge: configuration.maxAge)
     do {
       let connection = try HTTP2Connection(
         role: .server, descriptor: descriptor, tls: tls, serverName: nil, loop: loop,
@@ -83,8 +101,10 @@ public final class ServerConnection {
   }
 
   private init(
-    loop: EventLoop, peerAddress: SocketAddress, delegate: any ServerConnectionDelegate
+    loop: EventLoop, peerAddress: SocketAddress, delegate: any ServerConnectionDelegate,
+    maxAge: Duration?
   ) {
+    ageDeadline = maxAge.map { loop.now + $0 * Double.random(in: 0.9...1.1) }
     self.loop = loop
     self.peerAddress = peerAddress
     self.delegate = delegate
@@ -105,9 +125,35 @@ public final class ServerConnection {
     }
     session.submitShutdownNotice()
     connection.setNeedsFlush()
+    delegate.connectionDraining(self)
     drainTimer = loop.schedule(after: connection.configuration.drainPingTimeout) { [self] in
       refuseNewStreams()
     }
+  }
+
+  /// Drains, and closes after the configured grace.
+  ///
+  /// Loop only.
+  private func drain(graceFor reason: TransportError) {
+    guard graceDeadline == nil, let connection else { return }
+    drainReason = reason
+    graceDeadline = loop.now + connection.configuration.drainGrace
+    drain()
+    connection.scheduleHousekeeping()
+  }
+
+  /// Applies changed trust to a client that is connected: one whose certificate was revoked is
+  /// closed, and one whose certificate would not be accepted any more is drained.
+  ///
+  /// Loop only.
+  ///
+  /// - Returns: what was found, or nil where the certificate is as good as ever.
+  public func apply(_ context: TLSContext) -> TransportError? {
+    guard let connection, let distrust = connection.distrust(of: context) else { return nil }
+    let reason = TransportError(
+      .certificate, "the client's certificate is not accepted any more: \(distrust.reason)")
+    if distrust.isRevocation { connection.close(reason) } else { drain(graceFor: reason) }
+    return reason
   }
 
   private func refuseNewStreams() {
@@ -165,6 +211,32 @@ extension ServerConnection: HTTP2ConnectionOwner {
   }
 
   func goAwayReceived(lastStreamID: Int32, code: UInt32, debug: String) {}
+
+  var nextDeadline: ContinuousClock.Instant? {
+    guard let connection else { return nil }
+    if let graceDeadline { return graceDeadline }
+    guard !isDraining else { return nil }
+    let idle = connection.configuration.idleTimeout
+    guard let idle, connection.streams.isEmpty else { return ageDeadline }
+    let deadline = connection.lastStreamEnded + idle
+    return ageDeadline.map { min($0, deadline) } ?? deadline
+  }
+
+  func keepHouse(_ now: ContinuousClock.Instant) {
+    guard let connection else { return }
+    if let graceDeadline, graceDeadline <= now {
+      connection.close(drainReason)
+    } else if let deadline = nextDeadline, deadline <= now, !isDraining {
+      let isOld = ageDeadline.map { $0 <= now } ?? false
+      drain(
+        graceFor: TransportError(
+          .connectionClosed, isOld ? "the connection has its age" : "the connection is idle"))
+    }
+  }
+
+  func callDropped(_ why: String) {
+    delegate.connection(self, dropped: TransportError(.timeout, why))
+  }
 
   func streamClosed() {}
 

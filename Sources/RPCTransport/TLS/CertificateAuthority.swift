@@ -8,8 +8,8 @@ internal import Glibc
 /// Thread-safe. In production the organisation's own authority takes its place; nothing in the server needs it.
 public final class CertificateAuthority: @unchecked Sendable {
   // SAFETY: neither is changed after init, and OpenSSL counts references and signs thread-safely.
-  private let certificate: OpaquePointer
-  private let key: OpaquePointer
+  let certificate: OpaquePointer
+  let key: OpaquePointer
   /// The authority's own certificate and key, to be written to files.
   public let certificateAndKey: CertificateAndKey
 
@@ -198,7 +198,7 @@ public final class CertificateAuthority: @unchecked Sendable {
       privateKeyPEM: try pem { PEM_write_bio_PrivateKey($0, key, nil, nil, 0, nil, nil) })
   }
 
-  private static func pem(_ write: (OpaquePointer) -> Int32) throws(TransportError) -> [UInt8] {
+  static func pem(_ write: (OpaquePointer) -> Int32) throws(TransportError) -> [UInt8] {
     guard let memory = BIO_new(BIO_s_mem()) else { throw refused("memory") }
     defer { BIO_free(memory) }
     guard write(memory) == 1 else { throw refused("PEM") }
@@ -207,7 +207,7 @@ public final class CertificateAuthority: @unchecked Sendable {
     return [UInt8](UnsafeRawBufferPointer(start: contents, count: count))
   }
 
-  private static func read(
+  static func read(
     _ path: String, _ expected: String, _ parse: (OpaquePointer) -> OpaquePointer?
   ) throws(TransportError) -> OpaquePointer {
     guard let file = BIO_new_file(path, "r") else {
@@ -220,7 +220,7 @@ public final class CertificateAuthority: @unchecked Sendable {
     return object
   }
 
-  private static func refused(_ what: String) -> TransportError {
+  static func refused(_ what: String) -> TransportError {
     TransportError(.certificate, "OpenSSL refuses to make \(what): \(reason())")
   }
 

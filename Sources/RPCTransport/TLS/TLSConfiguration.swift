@@ -8,6 +8,13 @@ public struct TLSConfiguration: Sendable {
   public var privateKeyPath: String
   /// The authorities that the other end's certificate must come from.
   public var trustRootsPath: String
+  /// Certificates that the authorities have revoked: PEM lists, one for each authority that issues;
+  /// nil to check none.
+  ///
+  /// A list that has expired is of no use, and nobody of its authority is accepted then.
+  public var revocationListPath: String?
+  /// Whether the file of revocation lists may be missing, as long as nothing was revoked.
+  public var isRevocationListOptional = false
   /// Whether a server turns a client without a certificate away.
   ///
   /// Not public: no configuration of a product may turn it off. Tests with clients that cannot

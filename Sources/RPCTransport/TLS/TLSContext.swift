@@ -97,6 +97,31 @@ public final class TLSContext: @unchecked Sendable {
         .certificate, "\(roots): PEM certificates of authorities were expected (\(openSSLErrors()))"
       )
     }
+    if let list = configuration.revocationListPath,
+      !configuration.isRevocationListOptional || access(list, F_OK) == 0
+    {
+      guard co_load_revocation_lists(pointer, list) > 0 else {
+        throw TransportError(
+          .certificate, "\(list): PEM revocation lists were expected (\(openSSLErrors()))")
+      }
+    }
+  }
+
+  /// Why a certificate is not trusted.
+  struct Distrust {
+    var isRevocation: Bool
+    var reason: String
+  }
+
+  /// Verifies the certificate of a connected client anew, with the roots and lists of this context.
+  ///
+  /// - Returns: nil where it is good.
+  func distrust(ofPeerOf session: TLSSession) -> Distrust? {
+    let result = session.verify(with: pointer)
+    guard result != X509_V_OK else { return nil }
+    return Distrust(
+      isRevocation: result == X509_V_ERR_CERT_REVOKED,
+      reason: String(cString: X509_verify_cert_error_string(Int(result))))
   }
 
   private func configureServer(_ configuration: TLSConfiguration) {

@@ -17,6 +17,7 @@ final class TLSSession {
   private let context: TLSContext
   /// Where records go while `encrypting` runs.
   private var records: ByteQueue?
+  private var requiresPeerCertificate: Bool { context.requiresPeerCertificate }
 
   /// - Parameter serverName: for the connecting end, the host or address that the certificate must
   ///   name.
@@ -80,6 +81,11 @@ final class TLSSession {
   }
 
   private func handshakeError() -> TransportError {
+    // HTTP/2 has an end of its own, so a peer that closes its socket without TLS's is no attack.
+    if ERR_GET_REASON(ERR_peek_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING {
+      _ = openSSLErrors()
+      return TransportError(.connectionClosed, "the peer broke off")
+    }
     let verification = SSL_get_verify_result(ssl)
     guard verification == Int(X509_V_OK) else {
       let why = String(cString: X509_verify_cert_error_string(verification))
@@ -111,6 +117,12 @@ final class TLSSession {
       throw TransportError(.certificate, "the peer's certificate cannot be read")
     }
     return read
+  }
+
+  /// Verifies the peer's certificate anew, as `context` would; a result of X509_verify_cert.
+  func verify(with context: OpaquePointer) -> Int32 {
+    guard requiresPeerCertificate else { return X509_V_OK }
+    return co_verify_peer(context, ssl)
   }
 
   /// Whether this session was resumed from a ticket.

@@ -5,7 +5,7 @@ internal import ArgumentParser
 struct CertsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "certs", abstract: "Certificates for development.",
-    subcommands: [CertsInitCommand.self])
+    subcommands: [CertsInitCommand.self, CertsRevokeCommand.self])
 }
 
 /// The command `massif certs init`.

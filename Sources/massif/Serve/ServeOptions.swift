@@ -118,6 +118,7 @@ struct ServeOptions: ParsableArguments {
         + "30; environment: MASSIF_ISOLATED_CALL_SECONDS).", valueName: "seconds"))
   var isolatedCallSeconds: String?
 
+  @OptionGroup(title: "Connections") var connections: ServeConnectionOptions
   @OptionGroup var file: SettingsOptions
 
   /// What the flags give for a setting.
@@ -142,7 +143,7 @@ struct ServeOptions: ParsableArguments {
     case .allowUnsignedPlugins: allowUnsignedPlugins ? "true" : nil
     case .isolatedMemoryBytes: isolatedMemoryBytes
     case .isolatedCallSeconds: isolatedCallSeconds
-    default: nil
+    default: connections.flag(setting)
     }
   }
 }

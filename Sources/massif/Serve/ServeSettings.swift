@@ -26,6 +26,7 @@ struct ServeSettings {
   let pluginKeys: TrustedPluginKeys
   let allowsUnsignedPlugins: Bool
   let isolation: IsolationConfiguration
+  let connections: ServeConnectionSettings
 
   init(_ options: ServeOptions) throws(CommandError) {
     let settings = try options.file.settings()
@@ -33,13 +34,7 @@ struct ServeSettings {
       try settings.effective(setting, flag: options.flag(setting)).value ?? ""
     }
     func number(_ setting: Setting, _ range: ClosedRange<Int>) throws(CommandError) -> Int {
-      let text = try value(setting)
-      guard let number = Int(text), range.contains(number) else {
-        throw CommandError(
-          setting.flag, expected: "a whole number from \(range.lowerBound) to \(range.upperBound)",
-          came: "\"\(text)\"", hint: setting.about)
-      }
-      return number
+      try setting.number(in: range, try value(setting))
     }
     func address(_ setting: Setting) throws(CommandError) -> (host: String, port: Int)? {
       let text = try value(setting)
@@ -58,6 +53,7 @@ struct ServeSettings {
     host = listen.host
     port = listen.port
     certificates = try value(.certificates)
+    connections = try ServeConnectionSettings(certificates: certificates, value)
     // Absolute, because workers and plugins are told paths in it.
     dataDirectory = URL(filePath: try value(.dataDirectory)).standardizedFileURL.path
     trustDomain = try value(.trustDomain)

@@ -81,6 +81,9 @@ struct ServerAssembly {
     return address
   }
 
+  /// Reads certificates, authorities and revocation list anew.
+  func reloadCertificates() { server.reloadCertificates() }
+
   /// Lets the calls in progress finish, leaves the training jobs to the next start, and stops.
   func stop() async {
     serving.beginDraining()
@@ -111,6 +114,7 @@ extension ServeSettings {
     configuration.measuresCalls = measuresCalls
     configuration.plainMetrics = plainMetrics
     configuration.connection.maxMessageSize = maxMessageBytes
+    connections.apply(to: &configuration)
     return configuration
   }
 }

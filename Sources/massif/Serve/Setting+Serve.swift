@@ -67,10 +67,11 @@ extension Setting {
     about: "the longest that a call of an isolated plugin may take before its worker is ended")
 
   /// The settings of `massif serve`, but for the certificates, which clients have too.
-  static let serve: [Setting] = [
-    .listen, .dataDirectory, .trustDomain, .administratorTeams, .threads, .concurrentJobs,
-    .trainingThreads, .maxMessageBytes, .accessLog, .accessLogFile,
-    .metrics, .metricsListen, .logLevel, .drainSeconds,
-    .pluginKeys, .allowUnsignedPlugins, .isolatedMemoryBytes, .isolatedCallSeconds,
-  ]
+  static let serve: [Setting] =
+    [
+      .listen, .dataDirectory, .trustDomain, .administratorTeams, .threads, .concurrentJobs,
+      .trainingThreads, .maxMessageBytes, .accessLog, .accessLogFile,
+      .metrics, .metricsListen, .logLevel, .drainSeconds,
+      .pluginKeys, .allowUnsignedPlugins, .isolatedMemoryBytes, .isolatedCallSeconds,
+    ] + connections
 }

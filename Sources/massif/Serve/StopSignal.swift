@@ -2,6 +2,23 @@
 internal import Dispatch
 internal import Glibc
 
+/// SIGHUP as something that happens again and again.
+final class HangupSignal {
+  private let source: any DispatchSourceSignal
+
+  /// Calls `handler`, on a thread of Dispatch, at each signal from now on until ``end()``.
+  init(_ handler: @escaping @Sendable () -> Void) {
+    // The default action would end the process.
+    Glibc.signal(SIGHUP, SIG_IGN)
+    source = DispatchSource.makeSignalSource(signal: SIGHUP)
+    source.setEventHandler { handler() }
+    source.resume()
+  }
+
+  /// Stops listening to the signal, which stays without effect.
+  func end() { source.cancel() }
+}
+
 /// SIGTERM and SIGINT as something to wait for.
 final class StopSignal {
   private let sources: [any DispatchSourceSignal]

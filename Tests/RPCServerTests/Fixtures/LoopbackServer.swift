@@ -17,6 +17,7 @@ final class LoopbackServer: Sendable {
   /// Every line that the server has logged.
   let log: Recorder<String>
   let clientLoop: EventLoop
+  let unixSocketPath: String?
 
   struct EndedCall: Sendable, Equatable {
     var method: String
@@ -24,14 +25,15 @@ final class LoopbackServer: Sendable {
   }
 
   private init(
-    _ router: Router, _ access: any AccessPolicy, _ quota: QuotaLedger,
+    _ authority: TestAuthority, _ router: Router, _ access: any AccessPolicy, _ quota: QuotaLedger,
     _ configure: (inout ServerConfiguration) -> Void
   ) async throws {
-    authority = try TestAuthority()
+    self.authority = authority
     var configuration = ServerConfiguration(tls: try authority.server())
     configuration.port = 0
     configuration.eventLoopCount = 2
     configure(&configuration)
+    unixSocketPath = configuration.unixSocketPath
     let (ended, log) = (Recorder<EndedCall>(), Recorder<String>())
     (self.ended, self.log) = (ended, log)
     clientLoop = try EventLoop(name: "test-client")
@@ -44,11 +46,13 @@ final class LoopbackServer: Sendable {
 
   /// Runs `body` with a server, within bounded time, and shuts it down.
   static func run(
-    _ router: Router, access: any AccessPolicy = policy, quota: QuotaLedger = QuotaLedger(),
+    _ router: Router, authority: TestAuthority? = nil, access: any AccessPolicy = policy,
+    quota: QuotaLedger = QuotaLedger(),
     configure: @Sendable (inout ServerConfiguration) -> Void = { _ in },
     _ body: @escaping @Sendable (LoopbackServer) async throws -> Void
   ) async throws {
-    let fixture = try await LoopbackServer(router, access, quota, configure)
+    let fixture = try await LoopbackServer(
+      authority ?? TestAuthority(), router, access, quota, configure)
     let result: Result<Void, any Error>
     do { result = .success(try await within(.seconds(60)) { try await body(fixture) }) } catch {
       result = .failure(error)
@@ -82,7 +86,7 @@ private struct EndRecorder: CallInterceptor {
 }
 
 /// Keeps what is logged, one string a line.
-private struct RecordingLogHandler: LogHandler {
+struct RecordingLogHandler: LogHandler {
   let lines: Recorder<String>
   var metadata: Logger.Metadata = [:]
   var logLevel = Logger.Level.debug

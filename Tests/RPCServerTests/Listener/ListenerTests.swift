@@ -38,6 +38,28 @@ struct ListenerTests {
     }
   }
 
+  @Test func aPeerHasItsShareOfConnections() async throws {
+    try await LoopbackServer.run(
+      .echo,
+      configure: {
+        $0.maxConnectionsPerPeer = 2
+        $0.unixSocketPath = $0.tls.certificateChainPath + ".sock"
+      }
+    ) { fixture in
+      let first = try await fixture.connect()
+      _ = try await fixture.connect()
+      await #expect(throws: TransportError.self) { try await fixture.connect() }
+      try await fixture.log.wait { $0.contains { $0.contains("as many connections as one may") } }
+      #expect(try await first.echo("/t.Echo/Inline") == "hello")
+      // A sidecar is no stranger, and comes in beside them.
+      let path = try #require(fixture.unixSocketPath)
+      let sidecar = try await ClientConnection.connect(
+        host: "unix:\(path)", port: 0, tls: try TLSContext.client(fixture.authority.client()),
+        loop: fixture.clientLoop)
+      #expect(try await sidecar.echo("/t.Echo/Unary") == "hello")
+    }
+  }
+
   @Test func closedConnectionMakesRoom() async throws {
     try await LoopbackServer.run(.echo, configure: { $0.maxConnections = 1 }) { fixture in
       let first = try await fixture.connect()

@@ -319,7 +319,10 @@ import Testing
     let loopback = try await Loopback()
     var configuration = ConnectionConfiguration()
     configuration.keepaliveInterval = .milliseconds(500)
-    let server = try TestServer(loopback.authority.server())
+    configuration.keepaliveTimeout = .milliseconds(100)
+    var lenient = ConnectionConfiguration()
+    lenient.minPingInterval = .zero
+    let server = try TestServer(loopback.authority.server(), configuration: lenient)
     defer { server.stop() }
     let tls = try TLSContext.client(loopback.authority.client())
     let events = ClientEvents()

@@ -21,23 +21,28 @@ final class TestServer: @unchecked Sendable, ServerConnectionDelegate {
   let port: Int
   let events = Recorder<Event>()
   let heads = Mutex<[RequestHead]>([])
+  /// What new connections get.
+  let context: Mutex<TLSContext>
   private let listener: ListeningSocket
   // Of the loop:
   private(set) var connections: [ServerConnection] = []
   private(set) var handlers: [TestHandler] = []
 
   init(
-    _ tls: TLSConfiguration, configuration: ConnectionConfiguration = ConnectionConfiguration()
+    _ tls: TLSConfiguration, configuration: ConnectionConfiguration = ConnectionConfiguration(),
+    unixPath: String? = nil
   ) throws {
-    let context = try TLSContext.server(tls)
+    context = Mutex(try TLSContext.server(tls))
     let loop = try EventLoop(name: "test-server")
     self.loop = loop
     listener = try ListeningSocket(
-      address: SocketAddress(host: "127.0.0.1", port: 0), loop: loop)
+      address: unixPath.map { try SocketAddress(unixPath: $0) }
+        ?? SocketAddress(host: "127.0.0.1", port: 0), loop: loop)
     port = listener.localAddress.port
     listener.start { [unowned self] socket in
       if let connection = ServerConnection.accept(
-        socket, tls: context, configuration: configuration, loop: loop, delegate: self)
+        socket, tls: context.withLock { $0 }, configuration: configuration, loop: loop,
+        delegate: self)
       {
         connections.append(connection)
       }

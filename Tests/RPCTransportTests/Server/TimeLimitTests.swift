@@ -44,6 +44,17 @@ import Testing
     #expect(try client.frames { $0.kind == Frame.Kind.goAway }.last?.code == 11)
   }
 
+  /// A message that never ends, of a client that is there otherwise.
+  @Test func aMessageThatComesTooSlowlyIsDropped() throws {
+    defer { server.stop() }
+    let client = try RawClient(port: server.port, options)
+    client.send(Frame.preface())
+    client.send(Frame.request("/test/Echo", stream: 1).bytes)
+    client.send(Frame(kind: Frame.Kind.data, stream: 1, payload: [0, 0, 0, 99, 0, 1]).bytes)
+    let frames = try client.frames { $0.kind == Frame.Kind.reset }
+    #expect(frames.contains { $0.kind == Frame.Kind.headers && $0.flags & Frame.endStream != 0 })
+  }
+
   /// A client that asks for an answer and gives no window for it.
   @Test func anAnswerThatNobodyReadsIsDropped() throws {
     defer { server.stop() }

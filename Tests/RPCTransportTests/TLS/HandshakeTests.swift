@@ -163,6 +163,23 @@ import Testing
     try await server.events.wait { $0.filter { $0 == .ready(uriNames: names) }.count == 2 }
   }
 
+  /// A context's tickets are good for that context alone, so trust that was withdrawn is.
+  @Test func aTicketDoesNotOutliveTheContextThatGaveIt() async throws {
+    defer { server.stop() }
+    var options = RawClient.Options(tls: try authority.client())
+    let first = try RawClient(port: server.port, options)
+    first.send(Frame.preface())
+    _ = try first.frames { $0.kind == Frame.Kind.settings }
+    options.session = first.takeSession()
+    defer { SSL_SESSION_free(options.session) }
+    let renewed = try TLSContext.server(authority.server())
+    server.context.withLock { $0 = renewed }
+    let second = try RawClient(port: server.port, options)
+    second.send(Frame.preface())
+    _ = try second.frames { $0.kind == Frame.Kind.settings }
+    #expect(!second.wasResumed)
+  }
+
   @Test func filesThatAreNotThereAreNamed() throws {
     defer { server.stop() }
     let good = try authority.client()
