@@ -2,7 +2,7 @@
 # Every target installs what it needs and is safe to run again. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo test check format protos interop-swift soak bench-rpc bench-train bench-kernels bench-families bench-plugins goldens clean
+.PHONY: help bootstrap build demo test check format protos interop-swift soak bench-rpc bench-train bench-kernels bench-families bench-plugins goldens clean bench-attacks bench-connections fuzz scan-tls
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,6 +60,22 @@ bench-families: ## fit times of the model families beside scikit-learn and other
 bench-plugins: ## what the plugin boundary and isolation cost, against their bounds
 	@scripts/bootstrap build
 	@Benchmarks/plugins/run
+
+bench-attacks: ## attacks of the wire beside a healthy client: its p99, the server's memory
+	@scripts/bootstrap build demo
+	@$$(scripts/venv tritonclient) Benchmarks/attacks/run
+
+bench-connections: ## memory of 10,000 idle connections; 1,000 handshakes beside a served client
+	@scripts/bootstrap build demo
+	@$$(scripts/venv tritonclient) Benchmarks/connections/run
+
+fuzz: ## ten minutes for each of the transport's parsers; FUZZ_SECONDS=20 for a short form
+	@scripts/bootstrap build
+	@Fuzz/run $(FUZZ_SECONDS)
+
+scan-tls: ## sslscan, testssl.sh and sslyze against a running server
+	@scripts/bootstrap build scan demo
+	@scripts/scan-tls
 
 clean: ## remove what building and the demo made
 	rm -rf .build .build-protoc-gen-swift .venv certs/dev

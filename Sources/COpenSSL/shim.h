@@ -15,6 +15,9 @@
 static inline void co_ctx_set_min_version(SSL_CTX *context, int version) {
   SSL_CTX_set_min_proto_version(context, version);
 }
+static inline int co_ctx_set_groups(SSL_CTX *context, const char *names) {
+  return (int)SSL_CTX_set1_groups_list(context, names);
+}
 static inline void co_ctx_set_mode(SSL_CTX *context, long mode) { SSL_CTX_set_mode(context, mode); }
 static inline void co_ctx_set_read_ahead(SSL_CTX *context, size_t byte_count) {
   SSL_CTX_set_read_ahead(context, 1);
