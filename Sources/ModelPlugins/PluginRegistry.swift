@@ -67,10 +67,25 @@ public final class PluginRegistry: Sendable {
       FamilyPlugin<GradientBoostingFamily>.make(
         workers: workers, instructionSet: isa, limits: limits))
     try register(
+      FamilyPlugin<AssociationRulesFamily>.make(
+        workers: workers, instructionSet: isa, limits: limits))
+    try register(
+      FamilyPlugin<DBSCANFamily>.make(
+        workers: workers, instructionSet: isa, limits: limits))
+    try register(
+      FamilyPlugin<GaussianMixtureFamily>.make(
+        workers: workers, instructionSet: isa, limits: limits))
+    try register(
+      FamilyPlugin<KMeansFamily>.make(
+        workers: workers, instructionSet: isa, limits: limits))
+    try register(
       FamilyPlugin<LinearRegressionFamily>.make(
         workers: workers, instructionSet: isa, limits: limits))
     try register(
       FamilyPlugin<LogisticRegressionFamily>.make(
+        workers: workers, instructionSet: isa, limits: limits))
+    try register(
+      FamilyPlugin<PrincipalComponentsFamily>.make(
         workers: workers, instructionSet: isa, limits: limits))
     try register(
       NeuralNetworkPlugin.make(workers: workers, instructionSet: isa, limits: limits))

@@ -147,10 +147,12 @@ struct ClassifierOutputs: Sendable {
 }
 
 extension PluginExecution {
-  /// Sets a BYTES output (rows, 1).
-  func setStrings(_ index: Int, _ strings: [String]) throws(PluginError) {
+  /// Sets a BYTES output, by default (rows, 1).
+  func setStrings(
+    _ index: Int, _ strings: [String], shape: [Int]? = nil
+  ) throws(PluginError) {
     let byteCount = strings.reduce(0) { $0 + 4 + $1.utf8.count }
-    let extents: [Int64] = [Int64(strings.count), 1]
+    let extents = (shape ?? [strings.count, 1]).map { Int64($0) }
     let result = extents.withUnsafeBufferPointer {
       extents -> Result<UnsafeMutableRawBufferPointer, PluginError> in
       do throws(PluginError) {

@@ -134,7 +134,11 @@ struct FamilyGolden {
   func features() throws -> DataSetView {
     var data = TableData()
     let width = try #require(bundle.shape(of: "x")?[1])
-    data.add("train/x", try values("x", as: Float.self), row: [width])
+    if let bytes = try? values("x", as: UInt8.self) {
+      data.add("train/x", bytes, row: [width])
+    } else {
+      data.add("train/x", try values("x", as: Float.self), row: [width])
+    }
     return try data.view()
   }
 }

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+import Runtime
+
+/// The items of a table: each value of a categorical column, each number column that is not 0.
+struct BasketEncoding: Sendable, Hashable {
+  let schema: TableSchema
+
+  /// What each item is called: `bread=t`, `basket[3]`; a category that stands alone in its column
+  /// gives the item the column's name.
+  var names: [String] {
+    schema.sources.flatMap { source in
+      if case .categorical(let categories) = source.kind {
+        return categories.count == 1
+          ? [source.name] : categories.map { "\(source.name)=\($0)" }
+      }
+      return source.shape.isEmpty
+        ? [source.name] : (0..<source.width).map { "\(source.name)[\($0)]" }
+    }
+  }
+
+  /// The items of a row of the table, ascending.
+  func items(_ row: UnsafePointer<Float>) -> [Int32] {
+    var items: [Int32] = []
+    var (item, column) = (Int32(0), 0)
+    for source in schema.sources {
+      if case .categorical(let categories) = source.kind {
+        let code = row[column]
+        if !code.isNaN { items.append(item + Int32(code)) }
+        item += Int32(categories.count)
+        column += 1
+        continue
+      }
+      for _ in 0..<source.width {
+        if row[column] != 0, !row[column].isNaN { items.append(item) }
+        item += 1
+        column += 1
+      }
+    }
+    return items
+  }
+
+  /// The baskets of a split.
+  func baskets(split: String, in view: DataSetView) throws(PluginError) -> [[Int32]] {
+    let table = try Table(schema, split: split, in: view)
+    var row = [Float](repeating: 0, count: schema.columnCount)
+    return (0..<table.rows).map { index in
+      for (column, values) in table.columns.enumerated() { row[column] = values.values[index] }
+      return row.withUnsafeBufferPointer { $0.baseAddress.map(items) ?? [] }
+    }
+  }
+}
