@@ -160,7 +160,8 @@ let package = Package(
     .testTarget(
       name: "MassifTests",
       dependencies: [
-        "massif", "MassifClient", "MassifAPI", "Runtime", "TestSupport", arguments, protobuf,
+        "massif", "MassifClient", "MassifAPI", "ModelPlugins", "Runtime", "TestSupport", arguments,
+        protobuf,
       ],
       swiftSettings: strict),
     .testTarget(

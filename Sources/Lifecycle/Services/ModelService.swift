@@ -30,6 +30,9 @@ struct ModelService: Sendable {
     router.register("/massif.v1.Models/DeleteAlias", requires: .write) {
       try await deleteAlias($0, $1)
     }
+    router.register("/massif.v1.Models/GetReport", requires: .read) {
+      try await getReport($0, $1)
+    }
     router.register("/massif.v1.Models/CreateVersion", requires: .write) {
       try await createVersion($0, $1)
     }
@@ -132,6 +135,17 @@ struct ModelService: Sendable {
       }
       try publishAliases(of: name)
       return try model(name)
+    }
+  }
+
+  /// A report of a version: what its plugin says that it learned.
+  func getReport(
+    _ request: Massif_V1_GetReportRequest, _ context: CallContext
+  ) async throws -> Massif_V1_GetReportResponse {
+    let name = try find(request.name, .read, context)
+    let record = try version(request.version, of: name)
+    return try await offload { [store] in
+      try ModelReport.read(request.artifact, of: record, in: store)
     }
   }
 

@@ -11,6 +11,8 @@ public typealias TrainingSpecification = Massif_V1_TrainingSpecification
 public typealias Model = Massif_V1_Model
 /// One version of a model.
 public typealias ModelVersion = Massif_V1_ModelVersion
+/// What a version learned: the content of one report, and the names of all.
+public typealias ModelReport = Massif_V1_GetReportResponse
 /// A model plugin.
 public typealias Plugin = Massif_V1_Plugin
 /// Where a plugin's code runs.

@@ -33,6 +33,23 @@ public struct ModelsClient: Sendable {
       isRepeatable: true, deadline: deadline)
   }
 
+  /// What a version learned, as its plugin wrote it down: `report.txt`, `report.json`, or a drawing
+  /// named among the answer's `available`.
+  ///
+  /// Nil means the newest version.
+  public func report(
+    of name: String, version: Int64? = nil, artifact: String = "report.txt",
+    deadline: ContinuousClock.Instant? = nil
+  ) async throws(MassifError) -> ModelReport {
+    try await caller.unary(
+      Self.service + "GetReport",
+      Massif_V1_GetReportRequest.with {
+        $0.name = name
+        $0.version = version ?? 0
+        $0.artifact = artifact
+      }, ModelReport.self, isRepeatable: true, deadline: deadline)
+  }
+
   /// Loads a version and keeps it loaded; answers when it serves.
   ///
   /// Nil means the newest.

@@ -114,10 +114,25 @@ extension Store {
   ///
   /// - Throws: `.dataLoss` when a file is not what was published.
   public func artifacts(of record: ModelVersionRecord) throws(StoreError) -> [ArtifactFile] {
+    try artifacts(of: record) { _ in true }
+  }
+
+  /// The same for the file of one name; nil when the version has none of it.
+  ///
+  /// Reads no other.
+  public func artifact(
+    named name: String, of record: ModelVersionRecord
+  ) throws(StoreError) -> ArtifactFile? {
+    try artifacts(of: record) { $0.description == name }.first
+  }
+
+  private func artifacts(
+    of record: ModelVersionRecord, where isWanted: (ResourceName) -> Bool
+  ) throws(StoreError) -> [ArtifactFile] {
     let directory = try models.directory(record.model.team).directory(record.model.name)
       .directory(record.directoryName)
     var artifacts: [ArtifactFile] = []
-    for artifact in record.manifest.artifacts {
+    for artifact in record.manifest.artifacts where isWanted(artifact.name) {
       let file = try directory.map(artifact.name)
       guard try SHA256.digest(of: file) == artifact.digest else {
         throw StoreError(

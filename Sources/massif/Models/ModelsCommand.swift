@@ -45,43 +45,6 @@ struct ModelsListCommand: AsyncParsableCommand {
   }
 }
 
-/// The command `massif models describe`.
-struct ModelsDescribeCommand: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "describe", abstract: "Show a model's versions, or one of them.",
-    discussion: """
-      Examples:
-        massif models describe fashion
-        massif models describe vision/fashion@2 --output json
-      """)
-
-  @Argument(help: "[TEAM/]MODEL[@VERSION]")
-  var model: ModelReference
-  @OptionGroup var client: ClientOptions
-
-  func run() async throws {
-    try await client.withClient { client, output in
-      let found = try await client.models.get(model.name)
-      guard let number = model.version else {
-        output.show(found.json) {
-          ["model      \(found.name)"]
-            + found.aliases.sorted { $0.key < $1.key }
-            .map { "alias      \($0.key) → \($0.value)" }
-            + found.versions.flatMap { [""] + $0.lines }
-        }
-        return
-      }
-      guard let version = found.versions.first(where: { $0.version == number }) else {
-        throw CommandError(
-          found.name, field: "version",
-          expected: "one of \(found.versions.map { String($0.version) }.joined(separator: ", "))",
-          came: "\(number)")
-      }
-      output.show(version.json) { version.lines }
-    }
-  }
-}
-
 /// The command `massif models create`.
 struct ModelsCreateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(

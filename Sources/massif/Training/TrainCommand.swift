@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import ArgumentParser
+internal import MassifAPI
 internal import MassifClient
+internal import SwiftProtobuf
 
 /// The command `massif train`.
 struct TrainCommand: AsyncParsableCommand {
@@ -27,18 +29,50 @@ struct TrainCommand: AsyncParsableCommand {
       Examples:
         massif train Examples/Specifications/fashion-cnn.yaml --watch
         massif train specification.json --output json
+        massif train --preset linear-regression --data diamonds-folder --watch
+        massif train --presets
       """)
 
   @Argument(help: "The specification, a .yaml or .json file.")
-  var specification: String
+  var specification: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A first run of a family on real data, instead of a specification.", valueName: "name"))
+  var preset: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where the preset's files are; needed once, to import them.", valueName: "folder"))
+  var data: String?
+
+  @Flag(help: "List the presets.")
+  var presets = false
 
   @Flag(help: "Follow the job until it ends. Ctrl-C leaves it running.")
   var watch = false
 
   @OptionGroup var client: ClientOptions
 
+  func validate() throws {
+    guard [specification != nil, preset != nil, presets].count(where: { $0 }) == 1 else {
+      throw ValidationError("expected a specification, --preset NAME or --presets")
+    }
+    guard data == nil || preset != nil else {
+      throw ValidationError("--data is of use with --preset")
+    }
+  }
+
   func run() async throws {
-    let specification = try SpecificationFile.read(specification)
+    if presets {
+      var table = TextTable("PRESET", "LEARNS", "DATA")
+      for preset in TrainingPreset.all {
+        table.append(preset.name, preset.summary, preset.data.recipe)
+      }
+      for line in table.lines { Console.print(line) }
+      return
+    }
+    let specification = try await readSpecification()
     try await client.withClient { client, output in
       let job = try await client.jobs.submit(specification)
       guard watch else {
@@ -51,6 +85,35 @@ struct TrainCommand: AsyncParsableCommand {
         return
       }
       try await JobFollower(client: client, output: output).follow(job.id)
+    }
+  }
+
+  /// The specification of the file, or of the preset, whose data set is imported if it is not there.
+  private func readSpecification() async throws -> TrainingSpecification {
+    if let specification { return try SpecificationFile.read(specification) }
+    let preset = try TrainingPreset.named(preset ?? "")
+    let isThere = try await client.withClient { client, _ in
+      try await client.dataSets.list().contains {
+        $0.name.split(separator: "/").last.map(String.init) == preset.data.name
+      }
+    }
+    if !isThere {
+      guard let data else {
+        throw CommandError(
+          "--preset \(preset.name)", expected: "the data set \(preset.data.name)", came: "none",
+          hint: "make its files with `\(preset.data.recipe)`, and give the folder with --data")
+      }
+      var importing = try DataImportCommand.parse(
+        [preset.data.name] + preset.data.options(in: data))
+      importing.client = client
+      try await importing.run()
+    }
+    return .with {
+      $0.model = preset.name
+      $0.dataset = preset.data.name
+      $0.plugin = preset.plugin
+      $0.configuration = preset.configuration
+      $0.seed = 1
     }
   }
 }
