@@ -22,7 +22,7 @@ struct CommandLineTests {
   }
 
   @Test(arguments: [
-    ["data", "import", "x", "--csv", "a"], ["data", "import", "x", "--label", "a"],
+    ["data", "import", "x", "--csv", "a", "--arff", "b"], ["data", "import", "x", "--label", "a"],
     ["data", "import", "x", "--csv", "a", "--label", "b", "--test-fraction", "1"],
     ["data", "import", "x", "--idx", "images=a"], ["certs", "init", "--days", "0"],
     ["predict", "m", "--images", "a", "--batch", "0"], ["predict", "m"], ["deploy", "m@0"],

@@ -42,7 +42,7 @@ public struct GramMatrix: Sendable {
     sums.withUnsafeMutableBufferPointer { sums in
       guard let base = sums.baseAddress else { return }
       // SAFETY: tiles write disjoint parts, and all are done when each call returns.
-      nonisolated(unsafe) let (out, shift, weights, x) = (base, shift, weights, x)
+      nonisolated(unsafe) let (out, x) = (base, x)
       nonisolated(unsafe) let block = packed
       for start in Swift.stride(from: 0, to: rows, by: blockRows) where !isCancelled() {
         let count = min(blockRows, rows - start)

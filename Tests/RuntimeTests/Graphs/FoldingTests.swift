@@ -46,7 +46,8 @@ struct FoldingTests {
     let w3 = try parameter("w3", [64, 7], 5)
     let b3 = hasBias ? try parameter("b3", [7], 6) : nil
     x = try run.graph.dense(x, weights: w3, bias: b3)
-    return (run, try norm(x, "norm3", 130), statistics)
+    let y = try norm(x, "norm3", 130)
+    return (run, y, statistics)
   }
 
   @Test(arguments: [false, true], InstructionSet.available)
