@@ -2,7 +2,7 @@
 # Every target installs what it needs and is safe to run again. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo test check format protos interop-swift soak bench-rpc bench-train bench-kernels bench-families bench-plugins goldens clean bench-attacks bench-connections fuzz scan-tls
+.PHONY: help bootstrap build demo test check format protos interop-swift soak bench-rpc bench-train bench-kernels bench-families bench-plugins goldens plugin-recipe clean bench-attacks bench-connections fuzz scan-tls
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ fuzz: ## ten minutes for each of the transport's parsers; FUZZ_SECONDS=20 for a 
 scan-tls: ## sslscan, testssl.sh and sslyze against a running server
 	@scripts/bootstrap build scan demo
 	@scripts/scan-tls
+
+plugin-recipe: build ## CONTRIBUTING's recipe "Add a plugin", timed: from nothing to a served answer
+	@scripts/time-plugin-recipe
 
 clean: ## remove what building and the demo made
 	rm -rf .build .build-protoc-gen-swift .venv certs/dev

@@ -34,6 +34,7 @@ let package = Package(
     .library(name: "PluginKit", targets: ["PluginKit"]),
     .library(name: "IdentityC", type: .dynamic, targets: ["IdentityC"]),
     .library(name: "IdentitySwift", type: .dynamic, targets: ["IdentitySwift"]),
+    .library(name: "ClassifierSwift", type: .dynamic, targets: ["ClassifierSwift"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -50,6 +51,7 @@ let package = Package(
     .target(name: "CEpoll"),
     .target(name: "CMemfd"),
     .target(name: "CSandbox", cSettings: optimisedC),
+    .target(name: "CPluginTemplates", exclude: ["templates"]),
     .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
     .systemLibrary(
       name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
@@ -91,7 +93,8 @@ let package = Package(
       name: "massif",
       dependencies: [
         "Runtime", "ModelPlugins", "RPCTransport", "RPCServer", "MassifAPI", "Store", "Serving",
-        "Lifecycle", "MassifClient", "CZlib", "massif-plugin-worker", arguments, logging, yams,
+        "Lifecycle", "MassifClient", "CPluginTemplates", "CZlib", "massif-plugin-worker", arguments,
+        logging, yams,
         protobuf,
       ], swiftSettings: strict),
 
@@ -116,6 +119,10 @@ let package = Package(
     .target(
       name: "IdentitySwift", dependencies: ["PluginKit"], path: "Examples/Plugins/identity-swift",
       exclude: ["README.md"], swiftSettings: strict, linkerSettings: pluginLinkage),
+    .target(
+      name: "ClassifierSwift", dependencies: ["PluginKit"],
+      path: "Examples/Plugins/classifier-swift", exclude: ["README.md"], swiftSettings: strict,
+      linkerSettings: pluginLinkage),
 
     // Tests
     .target(

@@ -15,6 +15,8 @@ public final class ControlPlane: Sendable {
   let models: ModelService
   let plugins: PluginService
   private let jobs: JobManager
+  private let discovery: PluginDiscovery
+  private let pluginDirectory: String
 
   /// Connects the parts; does nothing yet.
   ///
@@ -44,22 +46,28 @@ public final class ControlPlane: Sendable {
       configuration: configuration, store: store, plugins: plugins, jobs: jobs, now: now)
     models = ModelService(
       store: store, plugins: plugins, publisher: publisher, server: server,
-      deployments: KeyedQueue(), now: now, log: log)
-    self.plugins = PluginService(
-      configuration: configuration, store: store, plugins: plugins,
-      admission: PluginAdmission(
-        trustedKeys: configuration.trustedPluginKeys,
-        allowsUnsigned: configuration.allowsUnsignedPlugins, plugins: plugins, log: log),
       now: now, log: log)
+    let admission = PluginAdmission(
+      trustedKeys: configuration.trustedPluginKeys,
+      allowsUnsigned: configuration.allowsUnsignedPlugins, plugins: plugins, log: log)
+    discovery = PluginDiscovery(
+      store: store, admission: admission, maxByteCount: configuration.maxPluginByteCount,
+      now: now, log: log)
+    pluginDirectory = configuration.pluginDirectory
+    self.plugins = PluginService(
+      configuration: configuration, store: store, plugins: plugins, admission: admission,
+      mover: PluginMover(store: store, plugins: plugins, server: server, log: log), now: now,
+      log: log)
   }
 
-  /// Loads the plugins that were registered before.
+  /// Loads the plugins that were registered before, and those of the plugin directory.
   ///
   /// One that fails is missing, and in the log.
   ///
-  /// - Throws: what the store throws.
+  /// - Throws: what the store throws; `PluginError.notFound` when the directory is not there.
   public func loadPlugins() throws {
     try plugins.loadRegistered()
+    if !pluginDirectory.isEmpty { try discovery.run(directory: pluginDirectory) }
   }
 
   /// Adds the services `massif.v1.DataSets`, `Jobs`, `Models` and `Plugins`.

@@ -23,6 +23,10 @@ public struct LifecycleConfiguration: Sendable {
   public var maxModelByteCount = 4 << 30
   /// The keys whose signature a plugin needs.
   public var trustedPluginKeys = TrustedPluginKeys()
+  /// Where plugins lie that are registered when the server starts; empty for nowhere.
+  public var pluginDirectory = ""
+  /// How long a training may go without a report before its worker is killed; nil for ever.
+  public var maxTrainingSilence: Duration? = .seconds(1800)
   /// Whether a plugin that nobody trusted has signed may be loaded; for development.
   ///
   /// A plugin is code that runs with the server's rights.

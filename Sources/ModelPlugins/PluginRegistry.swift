@@ -159,6 +159,15 @@ public final class PluginRegistry: Sendable {
     }
   }
 
+  /// Takes back the retirement of a build, which is its name's newest again.
+  public func restore(_ plugin: ModelPlugin) {
+    state.withLock { state in
+      guard state.byDigest[plugin.digest] == nil else { return }
+      state.byDigest[plugin.digest] = plugin
+      state.builds[plugin.name, default: []].append(plugin)
+    }
+  }
+
   /// The newest plugin of that name.
   public func plugin(named name: String) -> ModelPlugin? {
     state.withLock { $0.builds[name]?.last }

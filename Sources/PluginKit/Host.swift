@@ -16,6 +16,16 @@ public struct Host: @unchecked Sendable {
   // SAFETY: the ABI promises a table that never changes and functions for any thread.
   let table: UnsafePointer<msf_host>
 
+  init(table: UnsafePointer<msf_host>) {
+    self.table = table
+  }
+
+  /// The services behind what `massif_plugin_entry` gets; nil for NULL.
+  public init?(_ table: HostTable) {
+    guard let table else { return nil }
+    self.init(table: table)
+  }
+
   /// The instruction set that the process has settled on: `scalar`, `avx2` or `avx512`.
   public var instructionSet: String { String(table.pointee.instruction_set) }
   /// How many threads `parallelFor` uses, the calling one included.

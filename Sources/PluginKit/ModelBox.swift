@@ -69,7 +69,9 @@ final class ModelBox {
       try model.execute(Execution(table: execution))
       return msf_status(MSF_OK)
     } catch let failure as PluginFailure {
-      failure.message.withMSFString { execution.pointee.set_message(execution, $0) }
+      if !failure.message.isEmpty {
+        failure.message.withMSFString { execution.pointee.set_message(execution, $0) }
+      }
       return failure.code.rawValue
     } catch {
       "\(error)".withMSFString { execution.pointee.set_message(execution, $0) }

@@ -17,6 +17,10 @@ public protocol Trainer: AnyObject {
   func trainEpoch(_ epoch: Int, progress: Progress) throws -> [Metric]
   /// Trains step `step`, from 0, of an epoch; by default `.unimplemented`.
   func trainStep(_ step: Int, epoch: Int, progress: Progress) throws -> [Metric]
+  /// Goes on learning from further samples; by default `.unimplemented`.
+  ///
+  /// The data set is lent for the call.
+  func partialFit(_ dataset: [Tensor], progress: Progress) throws -> [Metric]
   /// Measures the model on a split; by default `.unimplemented`.
   func evaluate(split: String, progress: Progress) throws -> [Metric]
   /// Writes all that `restore` needs; between epochs.
@@ -31,6 +35,10 @@ extension Trainer {
   /// Not offered.
   public func trainStep(_ step: Int, epoch: Int, progress: Progress) throws -> [Metric] {
     throw PluginFailure(.unimplemented, "this plugin trains whole epochs only")
+  }
+  /// Not offered.
+  public func partialFit(_ dataset: [Tensor], progress: Progress) throws -> [Metric] {
+    throw PluginFailure(.unimplemented, "this plugin does not go on learning")
   }
   /// Not offered.
   public func evaluate(split: String, progress: Progress) throws -> [Metric] {

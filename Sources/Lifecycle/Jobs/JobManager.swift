@@ -335,10 +335,18 @@ final class JobManager: Sendable {
     defer {
       state.withLock { $0.entries[job]?.worker = nil }
     }
+    if let limit = configuration.maxTrainingSilence { worker.channel.setReceiveTimeout(limit) }
     worker.channel.send(command(for: record))
     do {
       while let message = try worker.channel.receive(Massif_V1_Worker_Event.self) {
         receive(message, job)
+      }
+      if worker.channel.hasTimedOut, let limit = configuration.maxTrainingSilence {
+        log.warning("the worker of job \(job) said nothing for \(limit); it is killed")
+        handle(
+          .failed("plugin \(record.training.plugin) has not reported for \(limit) and was stopped"),
+          job)
+        worker.kill()
       }
     } catch {
       log.error("the worker of job \(job): \(error)")

@@ -50,7 +50,17 @@ struct PluginAdmission: Sendable {
   func load(
     path: String, digest: Digest, signed: SignedPluginManifest?, isolation: PluginIsolation
   ) throws -> ModelPlugin {
-    let image = try PluginImage(path: path)
+    try load(
+      PluginImage(path: path), digest: digest, signed: signed, isolation: isolation)
+  }
+
+  /// Loads a plugin whose bytes nobody can change any more.
+  ///
+  /// - Throws: as the function above does.
+  func load(
+    _ image: PluginImage, digest: Digest, signed: SignedPluginManifest?,
+    isolation: PluginIsolation
+  ) throws -> ModelPlugin {
     guard image.digest == digest.hexadecimal else {
       throw PluginError(
         .dataLoss, "the plugin's file is damaged: SHA-256 \(image.digest), expected \(digest)")

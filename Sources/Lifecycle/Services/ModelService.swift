@@ -13,8 +13,6 @@ struct ModelService: Sendable {
   let plugins: PluginRegistry
   let publisher: VersionPublisher
   let server: any ModelServer
-  /// Deployments of one model go one after the other, so that what is written down is what is loaded.
-  let deployments: KeyedQueue<QualifiedName>
   let now: @Sendable () -> Date
   let log: Logger
 
@@ -73,7 +71,7 @@ struct ModelService: Sendable {
     }
     let record = try version(request.version, of: name)
     let audit = AuditRecord(created: now(), createdBy: context.principal.spiffeID)
-    return try await deployments.run(name) { [aliases] in
+    return try await server.deployments.run(name) { [aliases] in
       try await server.load(record)
       try store.deploy(DeploymentRecord(model: name, version: record.version, audit: audit))
       if !aliases.isEmpty { try store.setAliases(aliases, of: name, to: record.version) }
@@ -88,7 +86,7 @@ struct ModelService: Sendable {
     _ request: Massif_V1_UndeployModelRequest, _ context: CallContext
   ) async throws -> Massif_V1_ModelVersion {
     let name = try find(request.name, .write, context)
-    return try await deployments.run(name) {
+    return try await server.deployments.run(name) {
       let deployed = try store.deployments().filter { $0.model == name }.map(\.version)
       let chosen = request.version == 0 ? deployed : [request.version]
       guard let newest = chosen.max() else {
@@ -111,7 +109,7 @@ struct ModelService: Sendable {
     let name = try find(request.name, .write, context)
     let alias = try Self.alias(request.alias, field: "alias", context)
     let record = try version(request.version, of: name)
-    return try await deployments.run(name) {
+    return try await server.deployments.run(name) {
       guard server.status(of: name, version: record.version).state == .ready else {
         throw RPCError(
           .failedPrecondition,
@@ -129,7 +127,7 @@ struct ModelService: Sendable {
   ) async throws -> Massif_V1_Model {
     let name = try find(request.name, .write, context)
     let alias = try Self.alias(request.alias, field: "alias", context)
-    return try await deployments.run(name) {
+    return try await server.deployments.run(name) {
       guard try store.removeAlias(alias, of: name) else {
         throw RPCError(.notFound, "model \(name) has no alias \(alias)")
       }

@@ -6,13 +6,15 @@ import ModelPlugins
 import RPCServer
 import RPCTransport
 import Store
+import SwiftProtobuf
 
-/// `massif.v1.Plugins`: register, list, describe.
+/// `massif.v1.Plugins`: register, list, describe, move, retire.
 struct PluginService: Sendable {
   let configuration: LifecycleConfiguration
   let store: Store
   let plugins: PluginRegistry
   let admission: PluginAdmission
+  let mover: PluginMover
   let now: @Sendable () -> Date
   let log: Logger
 
@@ -24,6 +26,12 @@ struct PluginService: Sendable {
       clientStreaming: "/massif.v1.Plugins/RegisterPlugin", requires: .administer
     ) { (requests, context) in
       try await register(requests, context)
+    }
+    router.register("/massif.v1.Plugins/MovePlugin", requires: .administer) {
+      try await move($0, $1)
+    }
+    router.register("/massif.v1.Plugins/RetirePlugin", requires: .administer) {
+      try await retire($0, $1)
     }
     router.register("/massif.v1.Plugins/ListPlugins", requires: .read) { try await list($0, $1) }
     router.register("/massif.v1.Plugins/DescribePlugin", requires: .read) {
@@ -77,9 +85,17 @@ struct PluginService: Sendable {
         try writer.verify()
         try writer.commit()
         let plugin = try load(upload.digest, signed, isolation)
+        let name = try VersionPublisher.name(of: plugin)
+        do {
+          try mover.checkConfigurations(mover.keptCases(of: name) + header.golden, on: plugin)
+        } catch {
+          try forget(upload.digest)
+          throw error
+        }
+        try mover.keep(header.golden, of: name)
         let record = try store.insert(
           PluginRecord(
-            name: VersionPublisher.name(of: plugin), version: plugin.version,
+            name: name, version: plugin.version,
             digest: upload.digest, byteCount: upload.byteCount, isolation: isolation.rawValue,
             signedManifest: signed?.text,
             audit: AuditRecord(created: now(), createdBy: context.principal.spiffeID)))
@@ -100,16 +116,129 @@ struct PluginService: Sendable {
     }
   }
 
-  /// The newest plugin of each name, by name.
+  /// Has one build serve what the others of its name do.
+  func move(
+    _ request: Massif_V1_MovePluginRequest, _ context: CallContext
+  ) async throws -> Massif_V1_MovePluginResponse {
+    try context.require(.administer, on: Self.everything)
+    let target = try build(request.name, request.digest, context)
+    let records = try recordsByDigest()
+    do {
+      let moved = try await mover.move(to: target, request.golden)
+      try mover.keep(request.golden, of: VersionPublisher.name(of: target))
+      log.notice(
+        "\(moved.count) versions moved to plugin \(target.name) \(target.version)",
+        metadata: [
+          "audit": "plugin.moved", "digest": "\(target.digest)",
+          "principal": "\(context.principal)",
+        ])
+      return .with { response in
+        response.plugin = Self.message(target, records[target.digest])
+        response.moved = moved.map { move in
+          .with {
+            $0.model = move.record.model.description
+            $0.version = move.record.version
+            $0.fromDigest = move.record.build?.hexadecimal ?? ""
+          }
+        }
+      }
+    } catch {
+      let failure = RPCError(translating: error)
+      log.warning(
+        "nothing was moved to plugin \(target.name) \(target.version): \(failure.message)",
+        metadata: ["audit": "plugin.rolled-back", "digest": "\(target.digest)"])
+      throw failure
+    }
+  }
+
+  /// Forgets a build that nothing uses.
+  func retire(
+    _ request: Massif_V1_RetirePluginRequest, _ context: CallContext
+  ) async throws -> Massif_V1_Plugin {
+    try context.require(.administer, on: Self.everything)
+    if request.digest.isEmpty, let name = ResourceName(request.name) {
+      let count = plugins.builds.count { $0.name == name.description }
+      guard count <= 1 else {
+        throw RPCError.invalidArgument(
+          "digest", "\(name) has \(count) builds; say which, `massif plugins list` shows them")
+      }
+    }
+    let plugin = try build(request.name, request.digest, context)
+    guard let digest = Digest(hexadecimal: plugin.digest) else {
+      throw RPCError(.failedPrecondition, "\(plugin.name) is built in and cannot be retired")
+    }
+    let message = Self.message(plugin, try recordsByDigest()[plugin.digest])
+    return try await offload { [self] in
+      // Nothing new is made of it from here on, so that the answer stays true.
+      plugins.retire(digest: plugin.digest)
+      let users = try users(of: digest)
+      guard users.isEmpty else {
+        plugins.restore(plugin)
+        throw RPCError(
+          .failedPrecondition,
+          "plugin \(plugin.name) \(plugin.version) is used by \(users.prefix(5).joined(separator: ", "))"
+            + "\(users.count > 5 ? " and \(users.count - 5) more" : ""); undeploy them, or move them"
+            + " with `massif plugins move \(plugin.name)`")
+      }
+      try store.removePlugin(digest)
+      try store.plugins.remove(digest)
+      log.notice(
+        "plugin \(plugin.name) \(plugin.version) retired by \(context.principal)",
+        metadata: ["audit": "plugin.retired", "digest": "\(digest)"])
+      return message
+    }
+  }
+
+  /// The deployed versions and the jobs that need a build.
+  private func users(of digest: Digest) throws -> [String] {
+    var users: [String] = []
+    for deployment in try store.deployments() {
+      let record = try store.version(deployment.version, of: deployment.model)
+      if record?.build == digest {
+        users.append("\(deployment.model) version \(deployment.version)")
+      }
+    }
+    for job in try store.unendedJobs() where job.training.pluginDigest == digest {
+      users.append("job \(job.id)")
+    }
+    return users
+  }
+
+  /// The build of that name whose digest begins so; the newest for an empty text.
+  private func build(
+    _ text: String, _ digest: String, _ context: CallContext
+  ) throws -> ModelPlugin {
+    let name = try context.name(text, field: "name").description
+    let builds = plugins.builds.filter { $0.name == name && $0.digest.hasPrefix(digest) }
+    guard let newest = builds.last else {
+      throw RPCError.notFound(
+        Resource(kind: "plugin", team: nil, name: digest.isEmpty ? name : "\(name) \(digest)"))
+    }
+    guard digest.isEmpty || builds.count == 1 else {
+      throw RPCError.invalidArgument("digest", "\(builds.count) builds of \(name) begin so")
+    }
+    return newest
+  }
+
+  /// Every build of each name, by name, the newest of a name last.
   func list(
     _ request: Massif_V1_ListPluginsRequest, _ context: CallContext
   ) async throws -> Massif_V1_ListPluginsResponse {
     try context.require(.read, on: Self.everything)
     let paging = try Paging(request.page)
     let records = try recordsByDigest()
-    let rest = plugins.plugins.filter { $0.name > paging.token }.prefix(paging.size + 1)
+    let builds = plugins.builds
+    var rest = builds[...]
+    if !paging.token.isEmpty {
+      // A token is a build: what comes after it is the next page.
+      guard let last = builds.firstIndex(where: { Self.token($0) == paging.token }) else {
+        throw Paging.invalidToken
+      }
+      rest = builds[(last + 1)...]
+    }
+    rest = rest.prefix(paging.size + 1)
     let page = try paging.page(
-      Array(rest), item: { Self.message($0, records[$0.digest]) }, token: { $0.name })
+      Array(rest), item: { Self.message($0, records[$0.digest]) }, token: { Self.token($0) })
     var response = Massif_V1_ListPluginsResponse()
     response.plugins = page.items
     response.nextPageToken = page.nextToken
@@ -140,13 +269,20 @@ struct PluginService: Sendable {
         path: store.plugins.path(of: digest), digest: digest, signed: signed,
         isolation: isolation)
     } catch {
-      // The file of a build that is registered already is not this call's to remove.
-      if try store.pluginRecords().allSatisfy({ $0.digest != digest }) {
-        try store.plugins.remove(digest)
-      }
+      try forget(digest)
       throw RPCError(translating: error, field: "chunk")
     }
   }
+
+  /// Takes back a build that turned out not to be one; the file of one that is registered already is
+  /// not this call's to remove.
+  private func forget(_ digest: Digest) throws {
+    guard try store.pluginRecords().allSatisfy({ $0.digest != digest }) else { return }
+    plugins.retire(digest: digest.hexadecimal)
+    try store.plugins.remove(digest)
+  }
+
+  private static func token(_ plugin: ModelPlugin) -> String { "\(plugin.name)/\(plugin.digest)" }
 
   private func recordsByDigest() throws -> [String: PluginRecord] {
     Dictionary(

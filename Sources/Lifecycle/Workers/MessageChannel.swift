@@ -14,6 +14,7 @@ final class MessageChannel: Sendable {
   private let descriptor: Int32
   /// Held while a message is written, so that messages do not mix.
   private let sending = Mutex(())
+  private let timedOut = Atomic(false)
 
   /// Takes the socket over.
   init(descriptor: Int32) {
@@ -35,6 +36,18 @@ final class MessageChannel: Sendable {
     guard result == 0 else { throw .system("socketpair", "starting a worker process failed") }
     return pair
   }
+
+  /// Has `receive` give up, as if the other end were gone, after so long without a byte.
+  func setReceiveTimeout(_ timeout: Duration) {
+    let microseconds = Int64(timeout.components.attoseconds / 1_000_000_000_000)
+    var value = timeval(
+      tv_sec: Int(timeout.components.seconds), tv_usec: Int(microseconds))
+    setsockopt(
+      descriptor, SOL_SOCKET, SO_RCVTIMEO, &value, socklen_t(MemoryLayout<timeval>.size))
+  }
+
+  /// Whether `receive` gave up because the other end said nothing for too long.
+  var hasTimedOut: Bool { timedOut.load(ordering: .relaxed) }
 
   /// Sends a message.
   ///
@@ -95,6 +108,7 @@ final class MessageChannel: Sendable {
         recv(descriptor, buffer.baseAddress.map { $0 + filled }, count - filled, 0)
       }
       if received < 0, errno == EINTR { continue }
+      if received < 0, errno == EAGAIN { timedOut.store(true, ordering: .relaxed) }
       guard received > 0 else { return nil }
       filled += received
     }

@@ -15,6 +15,10 @@ public typealias ModelVersion = Massif_V1_ModelVersion
 public typealias ModelReport = Massif_V1_GetReportResponse
 /// A model plugin.
 public typealias Plugin = Massif_V1_Plugin
+/// A recorded request and its response, which every later build of a plugin must give as well.
+public typealias GoldenCase = Massif_V1_GoldenCase
+/// What a move of deployed versions between builds came to.
+public typealias PluginMove = Massif_V1_MovePluginResponse
 /// Where a plugin's code runs.
 public typealias PluginIsolation = Massif_V1_PluginIsolation
 

@@ -83,6 +83,19 @@ public final class PluginImage: Sendable {
     close(descriptor)
   }
 
+  /// Calls `body` with the sealed bytes, which are valid for the call.
+  ///
+  /// - Throws: `.resourceExhausted` when they cannot be mapped, and what `body` throws.
+  public func withBytes<Result>(
+    _ body: (UnsafeRawBufferPointer) throws -> Result
+  ) throws -> Result {
+    guard let start = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0),
+      start != MAP_FAILED
+    else { throw Self.noMemory }
+    defer { munmap(start, byteCount) }
+    return try body(UnsafeRawBufferPointer(start: start, count: byteCount))
+  }
+
   /// The name under which this process, and no other, finds the bytes.
   var path: String { "/proc/self/fd/\(descriptor)" }
 

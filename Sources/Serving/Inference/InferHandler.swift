@@ -50,15 +50,15 @@ final class InferHandler: UnaryDataPlaneHandler {
           try manager.version(named: name, version: version, for: caller, .infer)
         },
         signature: \.loaded.signature)
-      guard let lease = version.gate.enter() else {
+      guard let lease = version.enter(), let serving = lease.version else {
         throw ServingError.quiescing(version.model, version.version)
       }
       if let offset = recent.remember(
-        message, as: request, of: version, generation: generation)
+        message, as: request, of: serving, generation: generation)
       {
         call.alignRequests(ofByteCount: message.count, at: offset)
       }
-      version.infer(request, for: call, lease: lease, arrival: arrival)
+      serving.infer(request, for: call, lease: lease, arrival: arrival)
     } catch {
       call.fail(error)
     }

@@ -6,15 +6,20 @@ import Synchronization
 final class LoadedModel: Sendable {
   let model: any InferenceModel
   let signature: ModelSignature
-  let counters = InferenceCounters()
+  let counters: InferenceCounters
   /// As answers name it.
   let versionText: String
   private let idle = Mutex<[any InferenceExecution]>([])
   /// More than this many calls at the same time are rare; their executions are not kept.
   private static let maxIdleExecutions = 16
 
-  init(_ model: any InferenceModel, version: Int64) {
+  /// - Parameter counters: of the model that this one takes over from.
+  init(
+    _ model: any InferenceModel, version: Int64,
+    counters: InferenceCounters = InferenceCounters()
+  ) {
     self.model = model
+    self.counters = counters
     signature = ModelSignature(
       inputs: model.inputs, outputs: model.outputs, maxBatchSize: model.maxBatchSize)
     versionText = String(version)

@@ -16,7 +16,7 @@ struct StoreModelLoader: ModelLoader {
 
   func load(_ version: ModelVersionRecord) throws(ServingError) -> any InferenceModel {
     let manifest = version.manifest
-    let plugin = try plugin(of: manifest)
+    let plugin = try plugin(of: version)
     let artifacts: [Artifact]
     do throws(StoreError) {
       artifacts = try store.artifacts(of: version).map {
@@ -36,10 +36,11 @@ struct StoreModelLoader: ModelLoader {
     }
   }
 
-  /// The very build that made the version; a built-in plugin is what it is.
-  private func plugin(of manifest: ModelManifest) throws(ServingError) -> ModelPlugin {
+  /// The build that made the version, or the one that it was moved to; a built-in plugin is what it is.
+  private func plugin(of version: ModelVersionRecord) throws(ServingError) -> ModelPlugin {
+    let manifest = version.manifest
     let name = manifest.plugin.description
-    guard let digest = manifest.pluginDigest?.hexadecimal else {
+    guard let digest = version.build?.hexadecimal else {
       if let plugin = plugins.plugin(named: name), plugin.isBuiltIn { return plugin }
       throw ServingError(.failedPrecondition, "there is no built-in plugin \(name)")
     }

@@ -8,6 +8,11 @@ extension ModelManager: ModelServer {
     try await loadVersion(version)
   }
 
+  /// Loads a version anew beside the one that serves, which hands over to it.
+  public func replace(_ version: ModelVersionRecord) async throws {
+    try await replaceVersion(version)
+  }
+
   /// Unloads a version after the requests in flight.
   public func unload(model: QualifiedName, version: Int64) async throws {
     await unloadVersion(of: model, version)

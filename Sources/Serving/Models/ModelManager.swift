@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import Dispatch
 import RPCTransport
-import Store
+public import Store
 import Synchronization
 
 /// The loaded versions of this server: loads and unloads them, finds the one a request is for.
@@ -49,6 +50,8 @@ public final class ModelManager: Sendable {
     var isDraining = false
   }
 
+  /// Loads and unloads of one model go one after the other.
+  public let deployments = KeyedQueue<QualifiedName>()
   let state = Mutex(State())
   let changes = ChangeBroadcast()
   /// Counts the changes to what a name leads to.
@@ -109,7 +112,7 @@ public final class ModelManager: Sendable {
         case .quiescing(let task): return .waitForUnload(task)
         case .failed, nil:
           // Its own task: a caller who goes does not leave the version half loaded.
-          let task = Task.detached { try self.performLoad(record) }
+            let task = Task.detached { try await self.performLoad(record) }
           entry.versions[record.version] = .loading(task)
           return .join(task)
         }
@@ -124,23 +127,77 @@ public final class ModelManager: Sendable {
     }
   }
 
-  private func performLoad(_ record: ModelVersionRecord) throws {
+  private func performLoad(_ record: ModelVersionRecord) async throws {
     let outcome: Slot
     var failure: ServingError?
-    do throws(ServingError) {
-      let model = try loader.load(record)
+    switch await makeModel(record) {
+    case .success(let model):
       outcome = .ready(
         ServedVersion(
           record: record, model: model, policy: configuration.policy(for: model),
           executors: executors.pool(for: model.executorGroup), runner: runner))
       model.onAvailabilityChange { [changes] in changes.send() }
-    } catch {
+    case .failure(let error):
       outcome = .failed(error)
       failure = error
     }
     change(record.model) { $0.versions[record.version] = outcome }
     changes.send()
     if let failure { throw failure }
+  }
+
+  /// Reads files and asks the plugin on a thread that may wait: there are only as many threads for
+  /// asynchronous functions as processors.
+  private func makeModel(
+    _ record: ModelVersionRecord
+  ) async -> Result<any InferenceModel, ServingError> {
+    await withCheckedContinuation { continuation in
+      DispatchQueue.global().async { [loader] in
+        do throws(ServingError) {
+          continuation.resume(returning: .success(try loader.load(record)))
+        } catch {
+          continuation.resume(returning: .failure(error))
+        }
+      }
+    }
+  }
+
+  /// Lets a model that is loaded anew take over from the one that serves, without a failed request.
+  func replaceVersion(_ record: ModelVersionRecord) async throws {
+    let serving = change(record.model) { entry -> ServedVersion? in
+      guard case .ready(let served) = entry.versions[record.version] else { return nil }
+      return served
+    }
+    guard let serving else { return try await loadVersion(record) }
+    let model = try await makeModel(record).get()
+    let before = serving.loaded.model
+    // Requests that were read for the one are run by the other.
+    guard model.inputs == before.inputs, model.outputs == before.outputs,
+      model.maxBatchSize == before.maxBatchSize
+    else {
+      throw ServingError(
+        .failedPrecondition,
+        "the new build takes or gives other tensors for \(record.model) version"
+          + " \(record.version)")
+    }
+    let successor = ServedVersion(
+      record: record, model: model, policy: configuration.policy(for: model),
+      executors: executors.pool(for: model.executorGroup), runner: runner,
+      counters: serving.loaded.counters)
+    model.onAvailabilityChange { [changes] in changes.send() }
+    let isSwapped = change(record.model) { entry -> Bool in
+      guard case .ready(let current) = entry.versions[record.version], current === serving
+      else { return false }
+      entry.versions[record.version] = .ready(successor)
+      return true
+    }
+    guard isSwapped else {
+      throw ServingError(
+        .failedPrecondition,
+        "\(record.model) version \(record.version) was unloaded meanwhile")
+    }
+    changes.send()
+    await serving.handOver(to: successor)
   }
 
   private enum UnloadStep {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import RPCTransport
 import Store
+import Synchronization
 
 /// A version that is loaded, and the way its requests take.
 final class ServedVersion: Sendable {
@@ -13,21 +14,32 @@ final class ServedVersion: Sendable {
   /// Nil for a model that runs on the event loop.
   private let batcher: DynamicBatcher?
   private let runner: BatchRunner
+  /// What serves this version after this object; set before the gate closes.
+  private let successor = Mutex<ServedVersion?>(nil)
 
+  /// - Parameter counters: of what served the version before.
   init(
     record: ModelVersionRecord, model: any InferenceModel, policy: BatchingPolicy,
-    executors: ExecutorPool, runner: BatchRunner
+    executors: ExecutorPool, runner: BatchRunner, counters: InferenceCounters = InferenceCounters()
   ) {
     self.model = record.model
     version = record.version
     manifest = record.manifest
-    loaded = LoadedModel(model, version: record.version)
+    loaded = LoadedModel(model, version: record.version, counters: counters)
     self.policy = policy
     self.runner = runner
     batcher =
       model.executesInline
       ? nil : DynamicBatcher(policy: policy, executors: executors, runner: runner)
     gate.guards(self)
+  }
+
+  /// A place among the requests in flight, here or with what has taken over.
+  ///
+  /// Nil when the version is being unloaded.
+  func enter() -> ModelLease? {
+    if let lease = gate.enter() { return lease }
+    return successor.withLock { $0 }?.enter()
   }
 
   /// Takes a request.
@@ -53,6 +65,12 @@ final class ServedVersion: Sendable {
 
   /// Requests that wait for the model.
   var queuedCount: Int { batcher?.queuedCount ?? 0 }
+
+  /// Lets another serve the requests that still come here, then quiesces.
+  func handOver(to successor: ServedVersion) async {
+    self.successor.withLock { $0 = successor }
+    await quiesce()
+  }
 
   /// Refuses new requests and returns when those in flight have been answered.
   func quiesce() async {

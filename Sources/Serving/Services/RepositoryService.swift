@@ -74,12 +74,14 @@ struct RepositoryService: Sendable {
     else {
       throw ServingError(.notFound, "model \(name) does not exist")
     }
-    manager.aliasesChanged(of: model, to: record.aliases)
-    try await manager.load(version)
     let deployment = DeploymentRecord(
       model: model, version: version.version, audit: caller.audit())
-    try fromStore { () throws(StoreError) in try store.deploy(deployment) }
-    return []
+    return try await manager.deployments.run(model) { [self] in
+      manager.aliasesChanged(of: model, to: record.aliases)
+      try await manager.load(version)
+      try fromStore { () throws(StoreError) in try store.deploy(deployment) }
+      return []
+    }
   }
 
   /// Unloads every version of a model, after its requests in flight, also across restarts.
@@ -92,19 +94,21 @@ struct RepositoryService: Sendable {
     }
     try check(repository)
     let model = try modelName(name, caller)
-    let deployed = try fromStore { () throws(StoreError) in
-      try store.deployments()
-    }.filter { $0.model == model }.map(\.version)
-    let loaded = manager.versions(of: model)
-    if deployed.isEmpty, loaded.isEmpty {
-      throw ServingError.unknownModel(name)
+    return try await manager.deployments.run(model) { [self] in
+      let deployed = try fromStore { () throws(StoreError) in
+        try store.deployments()
+      }.filter { $0.model == model }.map(\.version)
+      let loaded = manager.versions(of: model)
+      if deployed.isEmpty, loaded.isEmpty {
+        throw ServingError.unknownModel(name)
+      }
+      // The wish goes first: a crash in between must not bring the model back.
+      for version in deployed {
+        try fromStore { () throws(StoreError) in try store.undeploy(version, of: model) }
+      }
+      for version in loaded { try await manager.unload(model: model, version: version) }
+      return []
     }
-    // The wish goes first: a crash in between must not bring the model back.
-    for version in deployed {
-      try fromStore { () throws(StoreError) in try store.undeploy(version, of: model) }
-    }
-    for version in loaded { try await manager.unload(model: model, version: version) }
-    return []
   }
 
   private func check(_ repository: String) throws(ServingError) {

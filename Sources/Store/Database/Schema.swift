@@ -18,6 +18,9 @@ enum Schema {
     migrator.registerMigration("jobs without a data set") { database in
       try database.execute(sql: jobsWithoutDataSet)
     }
+    migrator.registerMigration("plugins: serving builds and golden cases") { database in
+      try database.execute(sql: servingBuilds)
+    }
     return migrator
   }
 
@@ -152,5 +155,16 @@ enum Schema {
     ALTER TABLE new_jobs RENAME TO jobs;
     CREATE INDEX jobs_by_team ON jobs (team, sequence);
     CREATE INDEX jobs_not_ended ON jobs (sequence) WHERE ended IS NULL;
+    """
+
+  private static let servingBuilds = """
+    ALTER TABLE model_versions ADD COLUMN serving_build TEXT;
+
+    CREATE TABLE golden_cases (
+      sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+      plugin TEXT NOT NULL,
+      bytes BLOB NOT NULL,
+      UNIQUE (plugin, bytes)
+    ) STRICT;
     """
 }

@@ -41,7 +41,7 @@ extension Store {
       try directory.removeTree(name)
       try staged.move(to: directory, as: name)
       try database.execute(
-        sql: "INSERT INTO model_versions VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        sql: "INSERT INTO model_versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
         arguments: [
           model.team.description, model.name.description, record.version, digest.hexadecimal,
           String(decoding: bytes, as: UTF8.self), job?.description,
@@ -66,6 +66,27 @@ extension Store {
         sql: "SELECT * FROM model_versions WHERE team = ? AND model = ? AND version = ?",
         arguments: [model.team.description, model.name.description, version]
       ).map { try ModelVersionRecord($0) }
+    }
+  }
+
+  /// Has a version served by another build of its plugin, from its next loading on.
+  ///
+  /// - Parameter build: nil for the build that made it.
+  /// - Throws: `.notFound` when there is no such version.
+  public func setServingBuild(
+    _ build: Digest?, of model: QualifiedName, version: Int64
+  ) throws(StoreError) {
+    try database.write { database in
+      try database.execute(
+        sql: """
+          UPDATE model_versions SET serving_build = ? WHERE team = ? AND model = ? AND version = ?
+          """,
+        arguments: [
+          build?.hexadecimal, model.team.description, model.name.description, version,
+        ])
+      guard database.changesCount == 1 else {
+        throw StoreError(.notFound, "model \(model) has no version \(version)")
+      }
     }
   }
 
@@ -160,6 +181,7 @@ extension ModelVersionRecord {
       model: try row.qualifiedName(team: "team", name: "model"),
       version: try row.required("version"), digest: try row.digest("digest"),
       manifest: try ModelManifest(decoding: (try row.required("manifest") as String).utf8),
+      servingBuild: row["serving_build"] == nil ? nil : try row.digest("serving_build"),
       job: row["job"] == nil ? nil : try row.name("job"), audit: try row.audit())
   }
 }

@@ -36,6 +36,39 @@ extension Store {
     }
   }
 
+  /// Forgets a build, whose file is then for the caller to remove.
+  public func removePlugin(_ digest: Digest) throws(StoreError) {
+    try database.write { database in
+      try database.execute(
+        sql: "DELETE FROM plugins WHERE digest = ?", arguments: [digest.hexadecimal])
+    }
+  }
+
+  /// Remembers cases that every later build of a plugin must answer as recorded.
+  ///
+  /// - Parameter cases: in a form that the caller knows; one that is there already is kept once.
+  public func addGoldenCases(
+    _ cases: [[UInt8]], of plugin: ResourceName
+  ) throws(StoreError) {
+    try database.write { database in
+      for bytes in cases {
+        try database.execute(
+          sql: "INSERT OR IGNORE INTO golden_cases (plugin, bytes) VALUES (?, ?)",
+          arguments: [plugin.description, Data(bytes)])
+      }
+    }
+  }
+
+  /// The cases of a plugin, oldest first.
+  public func goldenCases(of plugin: ResourceName) throws(StoreError) -> [[UInt8]] {
+    try database.read { database in
+      try Data.fetchAll(
+        database, sql: "SELECT bytes FROM golden_cases WHERE plugin = ? ORDER BY sequence",
+        arguments: [plugin.description]
+      ).map { Array($0) }
+    }
+  }
+
   /// Every registered build, in order of registration: of two with one name the later one counts.
   public func pluginRecords() throws(StoreError) -> [PluginRecord] {
     try database.read { database in

@@ -40,6 +40,18 @@ public protocol ModelServer: Sendable {
   /// Does nothing when it is not loaded.
   func unload(model: QualifiedName, version: Int64) async throws
 
+  /// Loads a version anew, as its record says now, beside the one that serves: the new one takes
+  /// over, the old one goes after its requests in flight, and none of them fails.
+  ///
+  /// Loads a version that does not serve.
+  ///
+  /// - Throws: when it cannot be loaded, or takes or gives other tensors; the old one goes on then.
+  func replace(_ version: ModelVersionRecord) async throws
+
+  /// What loads, unloads, deploys or replaces versions of one model goes one after the other here,
+  /// so that what is written down is what is loaded.
+  var deployments: KeyedQueue<QualifiedName> { get }
+
   /// Whether a version is served.
   func status(of model: QualifiedName, version: Int64) -> ServingStatus
 

@@ -10,6 +10,8 @@ public struct ModelVersionRecord: Sendable, Hashable {
   public var digest: Digest
   /// What it is made of.
   public var manifest: ModelManifest
+  /// The build of the plugin that serves it in place of the one that made it; nil for that one.
+  public var servingBuild: Digest?
   /// The job that trained it; nil for a model without training.
   public var job: ResourceName?
   /// Who made it, and when.
@@ -18,15 +20,19 @@ public struct ModelVersionRecord: Sendable, Hashable {
   /// Makes a record.
   public init(
     model: QualifiedName, version: Int64, digest: Digest, manifest: ModelManifest,
-    job: ResourceName?, audit: AuditRecord
+    servingBuild: Digest? = nil, job: ResourceName?, audit: AuditRecord
   ) {
     self.model = model
     self.version = version
     self.digest = digest
     self.manifest = manifest
+    self.servingBuild = servingBuild
     self.job = job
     self.audit = audit
   }
+
+  /// The build of the plugin that serves it; nil for a built-in plugin.
+  public var build: Digest? { servingBuild ?? manifest.pluginDigest }
 }
 
 /// A model: its versions and the names that point at some of them.

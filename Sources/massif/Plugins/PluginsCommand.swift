@@ -5,10 +5,13 @@ internal import MassifClient
 /// The command `massif plugins …`.
 struct PluginsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "plugins", abstract: "Model plugins: sign, register, list, describe.",
+    commandName: "plugins",
+    abstract: "Model plugins: write, sign, register, list, describe, move, retire.",
     subcommands: [
-      PluginsKeygenCommand.self, PluginsSignCommand.self, PluginsRegisterCommand.self,
-      PluginsListCommand.self, PluginsDescribeCommand.self,
+      PluginsNewCommand.self, PluginsKeygenCommand.self, PluginsSignCommand.self,
+      PluginsRegisterCommand.self,
+      PluginsListCommand.self, PluginsDescribeCommand.self, PluginsMoveCommand.self,
+      PluginsRetireCommand.self,
     ])
 }
 

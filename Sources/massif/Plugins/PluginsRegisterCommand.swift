@@ -24,13 +24,21 @@ struct PluginsRegisterCommand: AsyncParsableCommand {
     help: "Run it in a worker process without network and files, which may crash by itself.")
   var isolated = false
 
+  @Option(
+    help: ArgumentHelp(
+      "Recorded requests and responses, JSON; this build and all later ones must answer so.",
+      valueName: "file"))
+  var golden: String?
+
   @OptionGroup var client: ClientOptions
 
   func run() async throws {
     let manifest = try signedManifest()
+    let cases = try golden.map { (path) throws(CommandError) in try GoldenFile.read(path) } ?? []
     try await client.withClient { client, output in
       let plugin = try await client.plugins.register(
-        file: file, signedManifest: manifest, isolation: isolated ? .isolated : .inProcess)
+        file: file, signedManifest: manifest, isolation: isolated ? .isolated : .inProcess,
+        golden: cases)
       output.show(plugin.json) {
         ["registered \(plugin.name) \(plugin.version), digest \(plugin.digest.prefix(12))"]
       }

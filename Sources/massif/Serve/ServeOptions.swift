@@ -100,6 +100,18 @@ struct ServeOptions: ParsableArguments {
         + "(environment: MASSIF_PLUGIN_KEYS).", valueName: "path"))
   var pluginKeys: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Plugins to register at the start: NAME.so with NAME.so.manifest, those in isolated/ isolated "
+        + "(environment: MASSIF_PLUGIN_DIRECTORY).", valueName: "directory"))
+  var pluginDirectory: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "How long a training may go without a report before it is stopped; 0 for ever (default: "
+        + "1800; environment: MASSIF_TRAINING_SILENCE_SECONDS).", valueName: "seconds"))
+  var trainingSilenceSeconds: String?
+
   @Flag(
     help: ArgumentHelp(
       "Load plugins that nobody has signed. For development "
@@ -140,6 +152,8 @@ struct ServeOptions: ParsableArguments {
     case .logLevel: logLevel
     case .drainSeconds: drainSeconds
     case .pluginKeys: pluginKeys
+    case .pluginDirectory: pluginDirectory
+    case .trainingSilenceSeconds: trainingSilenceSeconds
     case .allowUnsignedPlugins: allowUnsignedPlugins ? "true" : nil
     case .isolatedMemoryBytes: isolatedMemoryBytes
     case .isolatedCallSeconds: isolatedCallSeconds

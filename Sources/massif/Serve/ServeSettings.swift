@@ -24,6 +24,8 @@ struct ServeSettings {
   let logLevel: Logger.Level
   let drain: Duration
   let pluginKeys: TrustedPluginKeys
+  let pluginDirectory: String
+  let maxTrainingSilence: Duration?
   let allowsUnsignedPlugins: Bool
   let isolation: IsolationConfiguration
   let connections: ServeConnectionSettings
@@ -77,6 +79,9 @@ struct ServeSettings {
     plainMetrics = try address(.metricsListen)
     logLevel = Logger.Level(rawValue: try value(.logLevel)) ?? .info
     drain = .seconds(try number(.drainSeconds, 0...86_400))
+    pluginDirectory = try value(.pluginDirectory)
+    let silence = try number(.trainingSilenceSeconds, 0...604_800)
+    maxTrainingSilence = silence == 0 ? nil : .seconds(silence)
     let keys = try value(.pluginKeys)
     do throws(PluginError) {
       pluginKeys = try keys.isEmpty ? TrustedPluginKeys() : TrustedPluginKeys(path: keys)

@@ -41,6 +41,8 @@ struct ServerAssembly {
     var configuration = LifecycleConfiguration()
     configuration.maxWorkers = settings.concurrentJobs
     configuration.defaultThreads = settings.trainingThreads
+    configuration.pluginDirectory = settings.pluginDirectory
+    configuration.maxTrainingSilence = settings.maxTrainingSilence
     configuration.trustedPluginKeys = settings.pluginKeys
     configuration.allowsUnsignedPlugins = settings.allowsUnsignedPlugins
     control = ControlPlane(

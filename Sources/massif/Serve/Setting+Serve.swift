@@ -52,6 +52,15 @@ extension Setting {
     key: "plugin_keys", flag: "--plugin-keys", environment: "MASSIF_PLUGIN_KEYS",
     defaultValue: nil,
     about: "whose signature a plugin needs: a public key, or a directory of them (NAME.pem)")
+  static let pluginDirectory = Setting(
+    key: "plugin_directory", flag: "--plugin-directory", environment: "MASSIF_PLUGIN_DIRECTORY",
+    defaultValue: nil,
+    about: "plugins to register at the start: NAME.so with NAME.so.manifest; isolated/ for isolated"
+  )
+  static let trainingSilenceSeconds = Setting(
+    key: "training_silence_seconds", flag: "--training-silence-seconds",
+    environment: "MASSIF_TRAINING_SILENCE_SECONDS", defaultValue: "1800",
+    about: "how long a training may go without a report before it is stopped; 0 for ever")
   static let allowUnsignedPlugins = Setting(
     key: "allow_unsigned_plugins", flag: "--allow-unsigned-plugins",
     environment: "MASSIF_ALLOW_UNSIGNED_PLUGINS", defaultValue: "false",
@@ -70,8 +79,9 @@ extension Setting {
   static let serve: [Setting] =
     [
       .listen, .dataDirectory, .trustDomain, .administratorTeams, .threads, .concurrentJobs,
-      .trainingThreads, .maxMessageBytes, .accessLog, .accessLogFile,
+      .trainingThreads, .trainingSilenceSeconds, .maxMessageBytes, .accessLog, .accessLogFile,
       .metrics, .metricsListen, .logLevel, .drainSeconds,
-      .pluginKeys, .allowUnsignedPlugins, .isolatedMemoryBytes, .isolatedCallSeconds,
+      .pluginKeys, .pluginDirectory, .allowUnsignedPlugins, .isolatedMemoryBytes,
+      .isolatedCallSeconds,
     ] + connections
 }

@@ -2,7 +2,7 @@
 import TestSupport
 import Testing
 
-@testable import Lifecycle
+@testable import Store
 
 @Suite struct KeyedQueueTests {
   @Test func runsOneAfterTheOther() async throws {
