@@ -112,7 +112,7 @@ public final class ModelManager: Sendable {
         case .quiescing(let task): return .waitForUnload(task)
         case .failed, nil:
           // Its own task: a caller who goes does not leave the version half loaded.
-            let task = Task.detached { try await self.performLoad(record) }
+          let task = Task.detached { try await self.performLoad(record) }
           entry.versions[record.version] = .loading(task)
           return .join(task)
         }

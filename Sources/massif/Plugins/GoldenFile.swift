@@ -3,7 +3,7 @@ internal import Foundation
 internal import MassifAPI
 internal import MassifClient
 
-/// Recorded requests and responses in a file:
+/// Recorded requests and responses in a file, as follows.
 ///
 /// ```json
 /// [{"model": "vision/echo", "tolerance": 1e-6,
