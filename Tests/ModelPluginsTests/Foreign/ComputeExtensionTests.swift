@@ -113,7 +113,7 @@ struct ComputeExtensionTests {
         configuration: "{}", seed: 1, dataset: TwoMoons.dataset(labels: 5))
       _ = try trainer.trainEpoch(1) { _ in true }
     }
-    #expect(label?.message.contains("labels of 0 to 1") == true, "\(label?.message ?? "")")
+    #expect(label?.message.contains("integers of 0 to 1") == true, "\(label?.message ?? "")")
     let weights = failure {
       _ = try plugin.makeModel(
         artifacts: [

@@ -64,7 +64,8 @@ struct ManyPluginsTests {
 
   @Test func whatAModelHeldGoesWithIt() throws {
     let host = try TestRegistry()
-    let plugin = try host.load(compileExample("classifier/classifier.c").path)
+    let library = try ComputeExtensionTests.library.get()
+    let plugin = try host.load(library.path)
     let trainer = try plugin.makeTrainer(
       configuration: #"{"epochs":1}"#, seed: 1, dataset: TwoMoons.dataset())
     var files: [String: [UInt8]] = [:]
