@@ -11,7 +11,7 @@ def cases(bench):
     import pandas as pd
     from mlxtend.frequent_patterns import association_rules, fpgrowth
 
-    rows = 500 if bench.quick else 9835
+    rows = 4000 if bench.quick else 9835
     generator = np.random.default_rng(1)
     # As many baskets and items as the groceries data have, of items as frequent as there, in groups.
     groups = generator.random((rows, 12)) < 0.15
