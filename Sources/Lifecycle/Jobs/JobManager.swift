@@ -36,7 +36,7 @@ final class JobManager: Sendable {
 
     mutating func endWatches(throwing error: (any Error)? = nil) {
       for watcher in watchers.values {
-        // It would take the lock that is held now, to remove what is removed here.
+        // It would remove what is removed here.
         watcher.onTermination = nil
         watcher.finish(throwing: error)
       }
@@ -189,8 +189,11 @@ final class JobManager: Sendable {
       guard state.entries[id] != nil, !state.isStopping else { return false }
       state.nextWatcher += 1
       let watcher = state.nextWatcher
+      // Later and elsewhere: a task that is being cancelled calls this with its own lock held, while
+      // whoever holds the state's lock may be waking that task.
       continuation.onTermination = { [weak self] _ in
-        self?.state.withLock { state in _ = state.entries[id]?.watchers.removeValue(forKey: watcher)
+        DispatchQueue.global().async { [weak self] in
+          self?.state.withLock { _ = $0.entries[id]?.watchers.removeValue(forKey: watcher) }
         }
       }
       if let snapshot = state.entries[id]?.snapshot { continuation.yield(snapshot) }
