@@ -112,8 +112,9 @@ public final class PluginExecution: @unchecked Sendable {
     PluginOutput(slot: outputs[index], name: model.outputs[index].name)
   }
 
-  /// Calls `body` with the extents, bytes and owner of output `index` of the execution that has ended
-  /// without an error; see ``PluginOutput``. Cheaper than ``output(_:)``.
+  /// Calls `body` with what ``output(_:)`` would tell of an output, without copying it together.
+  ///
+  /// The extents, bytes and owner, as ``PluginOutput`` has them.
   public func withOutput<Result>(
     _ index: Int,
     _ body: (UnsafeBufferPointer<Int64>, UnsafeRawBufferPointer, AnyObject?) -> Result

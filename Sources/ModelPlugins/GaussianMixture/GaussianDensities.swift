@@ -14,7 +14,7 @@ struct GaussianDensities: Sendable {
   /// Of each component: P (columns, columns), lower triangle, or its diagonal.
   private let precisions: [Float]
   private let isDiagonal: Bool
-  /// log weight + log det P - columns / 2 · log 2π
+  /// log weight + log det P - columns / 2 · log 2π.
   private let constants: [Double]
   private let instructionSet: InstructionSet
 

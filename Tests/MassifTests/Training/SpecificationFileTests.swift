@@ -48,7 +48,8 @@ struct SpecificationFileTests {
   }
 
   @Test(arguments: [
-    ("dataset: d", "model"), ("model: m\ndataset: []", "dataset"), ("model: [m]\ndataset: d", "model"),
+    ("dataset: d", "model"), ("model: m\ndataset: []", "dataset"),
+    ("model: [m]\ndataset: d", "model"),
     ("model: m\ndataset: d\nseed: -1", "seed"), ("model: m\ndataset: d\nseed: x", "seed"),
     ("model: m\ndataset: d\nthreads: 4294967296", "threads"),
     ("model: m\ndataset: d\nlayers: []", "layers"),
