@@ -52,7 +52,9 @@ let package = Package(
     .target(name: "CMemfd"),
     .target(name: "CSandbox", cSettings: optimisedC),
     .target(name: "CPluginTemplates", exclude: ["templates"]),
-    .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+    .target(
+      name: "COpenSSL", cSettings: optimisedC,
+      linkerSettings: [.linkedLibrary("ssl"), .linkedLibrary("crypto")]),
     .systemLibrary(
       name: "CNghttp2", pkgConfig: "libnghttp2", providers: [.apt(["libnghttp2-dev"])]),
 
