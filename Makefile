@@ -2,7 +2,7 @@
 # Every target installs what it needs and is safe to run again. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo test check format protos interop-swift soak bench-rpc bench-train bench-kernels bench-families bench-plugins goldens plugin-recipe clean bench-attacks bench-connections fuzz scan-tls
+.PHONY: help bootstrap build demo test check format protos interop-swift soak bench-rpc bench-runtime bench-train bench-kernels bench-families bench-plugins goldens plugin-recipe clean bench-attacks bench-connections fuzz scan-tls
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ bench-rpc: ## requests/s and CPU per request beside a C++ gRPC server
 bench-train: ## training images/s beside PyTorch
 	@scripts/bootstrap build demo
 	@Benchmarks/train/run
+
+bench-runtime: ## every line of the runtime's speed beside PyTorch, ONNX Runtime and oneDNN; ONLY=name,name
+	@scripts/bootstrap build demo peers
+	@Benchmarks/runtime/run --only "$(ONLY)"
 
 bench-kernels: ## GFLOP/s of the kernels beside the machine's limit
 	@scripts/bootstrap build

@@ -104,6 +104,9 @@ let package = Package(
       name: "bench-train", dependencies: ["Runtime"], path: "Benchmarks/train/Sources",
       swiftSettings: strict),
     .executableTarget(
+      name: "bench-runtime", dependencies: ["Runtime"], path: "Benchmarks/runtime/Sources",
+      swiftSettings: strict),
+    .executableTarget(
       name: "bench-families", dependencies: ["ModelPlugins", "Runtime"],
       path: "Benchmarks/families/Sources", swiftSettings: strict),
     .executableTarget(

@@ -7,14 +7,14 @@ import CKernels
 /// Made once for a shape and run many times. An element's bits depend on the shape and the
 /// instruction set alone.
 public struct MatrixProduct: Sendable {
-  private let m: Int
-  private let n: Int
-  private let k: Int
-  private let aRowStride: Int
-  private let aColumnStride: Int
-  private let bIsTransposed: Bool
-  private let bStride: Int
-  private let instructionSet: InstructionSet
+  let m: Int
+  let n: Int
+  let k: Int
+  let aRowStride: Int
+  let aColumnStride: Int
+  let bIsTransposed: Bool
+  let bStride: Int
+  let instructionSet: InstructionSet
 
   /// Describes a product; strides count elements.
   ///
@@ -35,7 +35,7 @@ public struct MatrixProduct: Sendable {
     self.instructionSet = instructionSet
   }
 
-  private var form: mk_operand_form {
+  var form: mk_operand_form {
     mk_operand_form(bIsTransposed ? MK_OPERAND_TRANSPOSED : MK_OPERAND_ROWS)
   }
 
