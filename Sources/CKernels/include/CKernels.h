@@ -683,3 +683,5 @@ size_t mk_available(const mk_kernels *_Nonnull *_Nullable out, size_t capacity);
 #ifdef __cplusplus
 }
 #endif
+
+#include "mk_narrow.h"
