@@ -12,6 +12,7 @@ public import Store
 public final class ControlPlane: Sendable {
   let datasets: DataSetService
   let jobService: JobService
+  let environments: EnvironmentService
   let models: ModelService
   let plugins: PluginService
   private let jobs: JobManager
@@ -38,12 +39,14 @@ public final class ControlPlane: Sendable {
     now: @escaping @Sendable () -> Date
   ) {
     let publisher = VersionPublisher(store: store, plugins: plugins, now: now)
+    let hub = EnvironmentHub(log: log)
     jobs = JobManager(
       configuration: configuration, store: store, launcher: launcher, publisher: publisher,
-      now: now, log: log)
+      environments: hub, now: now, log: log)
     datasets = DataSetService(configuration: configuration, store: store, now: now, log: log)
     jobService = JobService(
       configuration: configuration, store: store, plugins: plugins, jobs: jobs, now: now)
+    environments = EnvironmentService(jobs: jobService, hub: hub)
     models = ModelService(
       store: store, plugins: plugins, publisher: publisher, server: server,
       now: now, log: log)
@@ -70,10 +73,11 @@ public final class ControlPlane: Sendable {
     if !pluginDirectory.isEmpty { try discovery.run(directory: pluginDirectory) }
   }
 
-  /// Adds the services `massif.v1.DataSets`, `Jobs`, `Models` and `Plugins`.
+  /// Adds the services `massif.v1.DataSets`, `Jobs`, `Environments`, `Models` and `Plugins`.
   public func register(in router: inout Router) {
     datasets.register(in: &router)
     jobService.register(in: &router)
+    environments.register(in: &router)
     models.register(in: &router)
     plugins.register(in: &router)
   }

@@ -130,6 +130,8 @@ public final class MassifClient: Sendable {
   public var dataSets: DataSetsClient { DataSetsClient(caller: caller) }
   /// Training jobs: submit, watch, cancel.
   public var jobs: JobsClient { JobsClient(caller: caller) }
+  /// Environments for trainings by reinforcement learning.
+  public var environments: EnvironmentsClient { EnvironmentsClient(caller: caller) }
   /// The registry of models and what is deployed of it.
   public var models: ModelsClient { ModelsClient(caller: caller) }
   /// Model plugins.

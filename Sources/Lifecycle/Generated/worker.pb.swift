@@ -49,11 +49,31 @@ nonisolated struct Massif_V1_Worker_Command: Sendable {
     set {command = .cancel(newValue)}
   }
 
+  /// checked against the specification
+  var environmentResults: Massif_V1_EnvironmentResults {
+    get {
+      if case .environmentResults(let v)? = command {return v}
+      return Massif_V1_EnvironmentResults()
+    }
+    set {command = .environmentResults(newValue)}
+  }
+
+  var environmentsPresence: Massif_V1_Worker_Command.EnvironmentsPresence {
+    get {
+      if case .environmentsPresence(let v)? = command {return v}
+      return Massif_V1_Worker_Command.EnvironmentsPresence()
+    }
+    set {command = .environmentsPresence(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Command: Equatable, Sendable {
     case train(Massif_V1_Worker_Command.Train)
     case cancel(Massif_V1_Worker_Command.Cancel)
+    /// checked against the specification
+    case environmentResults(Massif_V1_EnvironmentResults)
+    case environmentsPresence(Massif_V1_Worker_Command.EnvironmentsPresence)
 
   }
 
@@ -102,6 +122,19 @@ nonisolated struct Massif_V1_Worker_Command: Sendable {
     // SwiftProtobuf.Message conformance is added in an extension below. See the
     // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
     // methods supported on all messages.
+
+    var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    init() {}
+  }
+
+  /// Whether a client lends its environments at present.
+  nonisolated struct EnvironmentsPresence: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    var attached: Bool = false
 
     var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -182,6 +215,23 @@ nonisolated struct Massif_V1_Worker_Event: Sendable {
     set {event = .log(newValue)}
   }
 
+  /// the training needs a client's environments
+  var environmentsWanted: Massif_V1_EnvironmentSpecification {
+    get {
+      if case .environmentsWanted(let v)? = event {return v}
+      return Massif_V1_EnvironmentSpecification()
+    }
+    set {event = .environmentsWanted(newValue)}
+  }
+
+  var environmentCommands: Massif_V1_EnvironmentCommands {
+    get {
+      if case .environmentCommands(let v)? = event {return v}
+      return Massif_V1_EnvironmentCommands()
+    }
+    set {event = .environmentCommands(newValue)}
+  }
+
   var unknownFields = SwiftProtobuf.UnknownStorage()
 
   nonisolated enum OneOf_Event: Equatable, Sendable {
@@ -193,6 +243,9 @@ nonisolated struct Massif_V1_Worker_Event: Sendable {
     case failed(Massif_V1_Worker_Event.Failed)
     case cancelled(Massif_V1_Worker_Event.Cancelled)
     case log(Massif_V1_Worker_Event.Log)
+    /// the training needs a client's environments
+    case environmentsWanted(Massif_V1_EnvironmentSpecification)
+    case environmentCommands(Massif_V1_EnvironmentCommands)
 
   }
 
@@ -283,7 +336,7 @@ fileprivate nonisolated let _protobuf_package = "massif.v1.worker"
 
 nonisolated extension Massif_V1_Worker_Command: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Command"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}train\0\u{1}cancel\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}train\0\u{1}cancel\0\u{3}environment_results\0\u{3}environments_presence\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -317,6 +370,32 @@ nonisolated extension Massif_V1_Worker_Command: SwiftProtobuf.Message, SwiftProt
           self.command = .cancel(v)
         }
       }()
+      case 3: try {
+        var v: Massif_V1_EnvironmentResults?
+        var hadOneofValue = false
+        if let current = self.command {
+          hadOneofValue = true
+          if case .environmentResults(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.command = .environmentResults(v)
+        }
+      }()
+      case 4: try {
+        var v: Massif_V1_Worker_Command.EnvironmentsPresence?
+        var hadOneofValue = false
+        if let current = self.command {
+          hadOneofValue = true
+          if case .environmentsPresence(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.command = .environmentsPresence(v)
+        }
+      }()
       default: break
       }
     }
@@ -335,6 +414,14 @@ nonisolated extension Massif_V1_Worker_Command: SwiftProtobuf.Message, SwiftProt
     case .cancel?: try {
       guard case .cancel(let v)? = self.command else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
+    }()
+    case .environmentResults?: try {
+      guard case .environmentResults(let v)? = self.command else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    }()
+    case .environmentsPresence?: try {
+      guard case .environmentsPresence(let v)? = self.command else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 4)
     }()
     case nil: break
     }
@@ -436,9 +523,39 @@ nonisolated extension Massif_V1_Worker_Command.Cancel: SwiftProtobuf.Message, Sw
   }
 }
 
+nonisolated extension Massif_V1_Worker_Command.EnvironmentsPresence: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = Massif_V1_Worker_Command.protoMessageName + ".EnvironmentsPresence"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attached\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularBoolField(value: &self.attached) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.attached != false {
+      try visitor.visitSingularBoolField(value: self.attached, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Massif_V1_Worker_Command.EnvironmentsPresence, rhs: Massif_V1_Worker_Command.EnvironmentsPresence) -> Bool {
+    if lhs.attached != rhs.attached {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension Massif_V1_Worker_Event: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = _protobuf_package + ".Event"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}prepared\0\u{1}progress\0\u{1}epoch\0\u{1}checkpoint\0\u{1}exported\0\u{1}failed\0\u{1}cancelled\0\u{1}log\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}prepared\0\u{1}progress\0\u{1}epoch\0\u{1}checkpoint\0\u{1}exported\0\u{1}failed\0\u{1}cancelled\0\u{1}log\0\u{3}environments_wanted\0\u{3}environment_commands\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -550,6 +667,32 @@ nonisolated extension Massif_V1_Worker_Event: SwiftProtobuf.Message, SwiftProtob
           self.event = .log(v)
         }
       }()
+      case 9: try {
+        var v: Massif_V1_EnvironmentSpecification?
+        var hadOneofValue = false
+        if let current = self.event {
+          hadOneofValue = true
+          if case .environmentsWanted(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.event = .environmentsWanted(v)
+        }
+      }()
+      case 10: try {
+        var v: Massif_V1_EnvironmentCommands?
+        var hadOneofValue = false
+        if let current = self.event {
+          hadOneofValue = true
+          if case .environmentCommands(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.event = .environmentCommands(v)
+        }
+      }()
       default: break
       }
     }
@@ -592,6 +735,14 @@ nonisolated extension Massif_V1_Worker_Event: SwiftProtobuf.Message, SwiftProtob
     case .log?: try {
       guard case .log(let v)? = self.event else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 8)
+    }()
+    case .environmentsWanted?: try {
+      guard case .environmentsWanted(let v)? = self.event else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    }()
+    case .environmentCommands?: try {
+      guard case .environmentCommands(let v)? = self.event else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 10)
     }()
     case nil: break
     }

@@ -59,18 +59,20 @@ final class JobManager: Sendable {
   private let store: Store
   private let launcher: any WorkerLauncher
   private let publisher: VersionPublisher
+  private let environments: EnvironmentHub
   private let now: @Sendable () -> Date
   private let log: Logger
   private let state = Mutex(State())
 
   init(
     configuration: LifecycleConfiguration, store: Store, launcher: any WorkerLauncher,
-    publisher: VersionPublisher, now: @escaping @Sendable () -> Date, log: Logger
+    publisher: VersionPublisher, environments: EnvironmentHub, now: @escaping @Sendable () -> Date, log: Logger
   ) {
     self.configuration = configuration
     self.store = store
     self.launcher = launcher
     self.publisher = publisher
+    self.environments = environments
     self.now = now
     self.log = log
   }
@@ -339,6 +341,7 @@ final class JobManager: Sendable {
       state.withLock { $0.entries[job]?.worker = nil }
     }
     if let limit = configuration.maxTrainingSilence { worker.channel.setReceiveTimeout(limit) }
+    environments.workerStarted(job, attempt: record.attempts, channel: worker.channel)
     worker.channel.send(command(for: record))
     do {
       while let message = try worker.channel.receive(Massif_V1_Worker_Event.self) {
@@ -355,6 +358,7 @@ final class JobManager: Sendable {
       log.error("the worker of job \(job): \(error)")
       worker.kill()
     }
+    environments.workerEnded(job)
     handle(.exited(worker.wait()), job)
   }
 
@@ -417,6 +421,7 @@ final class JobManager: Sendable {
         entry.snapshot.record.epochs.removeAll { $0.epoch > epoch }
         entry.snapshot.record.resumedAfterEpoch = epoch
       }
+      environments.prepared(job)
       handle(.prepared, job)
     case .progress(let progress):
       change(job) { $0.snapshot.progress = progress }
@@ -429,6 +434,9 @@ final class JobManager: Sendable {
       }
     case .checkpoint(let checkpoint):
       log.debug("job \(job) has a checkpoint after epoch \(checkpoint.epoch)")
+    case .environmentsWanted(let specification): environments.wanted(specification, by: job)
+    case .environmentCommands(let commands):
+      environments.commanded(commands.commands, by: job)
     case .exported: handle(.exported, job)
     case .failed(let failure): handle(.failed(failure.message), job)
     case .cancelled: handle(.stopped, job)

@@ -41,6 +41,30 @@ extension Router {
     }
   }
 
+  /// Adds a method with any number of requests and responses, for as long as both ends like.
+  ///
+  /// A server that shuts down ends it instead of waiting for it.
+  mutating func register<Request: Message, Response: Message>(
+    conversation name: MethodName, requires permission: Permission, maxMessageSize: Int,
+    _ handler:
+      @escaping @Sendable (
+        AsyncThrowingMapSequence<RequestMessages, Request>, CallContext,
+        @escaping @Sendable (Response) async throws -> Void
+      ) async throws -> Void
+  ) {
+    register(
+      bidirectional: name, requires: permission, maxMessageSize: maxMessageSize,
+      isSubscription: true
+    ) { requests, context, responses in
+      try await translatingErrors {
+        let typed = requests.map { (message) throws -> Request in try Request(received: message) }
+        try await handler(typed, context) { response in
+          try await responses.write(response.outgoing())
+        }
+      }
+    }
+  }
+
   /// Adds a method with any number of requests and one response.
   mutating func register<Request: Message, Response: Message>(
     clientStreaming name: MethodName, requires permission: Permission,

@@ -158,10 +158,10 @@ struct JobService: Sendable {
   private static let maxThreads: UInt32 = 1024
 
   /// Finds a job that the caller may know of.
-  private func find(
-    _ text: String, _ permission: Permission, _ context: CallContext
+  func find(
+    _ text: String, _ permission: Permission, _ context: CallContext, field: String = "id"
   ) throws -> JobManager.Snapshot {
-    let id = try context.name(text, field: "id")
+    let id = try context.name(text, field: field)
     guard let snapshot = try jobs.job(id) else { throw Self.unknown(text) }
     let resource = Resource(
       kind: "job", team: snapshot.record.team.description, name: id.description)

@@ -30,6 +30,11 @@ struct TrainingRun {
       ? DataSetView.none
       : try SafetensorsDataSet(file: MappedFile(path: command.datasetPath)).view()
     var (trainer, results) = try prepare(plugin, dataset, checkpoints)
+    if let demand = trainer.environmentDemand {
+      report { $0.environmentsWanted = .init(demand.specification) }
+      trainer.connect(
+        WorkerEnvironments(demand, channel: channel, mailbox: control.mailbox))
+    }
     report {
       $0.prepared = .with {
         $0.epochs = UInt32(clamping: trainer.epochs)

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import MassifAPI
 import Synchronization
 
 /// What the server wants of a worker while it trains, seen by the training between two steps.
 final class WorkerControl: Sendable {
   private let cancelled = Atomic(false)
   private let disconnected = Atomic(false)
+  /// What the environments of a client answer.
+  let mailbox = EnvironmentMailbox()
 
   /// Whether the training is to stop, for whichever reason.
   var shouldStop: Bool { isCancelled || isDisconnected }
@@ -16,8 +19,16 @@ final class WorkerControl: Sendable {
   /// Reads commands until the server is gone; on a thread of its own.
   func listen(to channel: MessageChannel) {
     while let command = try? channel.receive(Massif_V1_Worker_Command.self) {
-      if case .cancel = command.command { cancelled.store(true, ordering: .relaxed) }
+      switch command.command {
+      case .cancel:
+        cancelled.store(true, ordering: .relaxed)
+        mailbox.stop()
+      case .environmentResults(let results): mailbox.deliver(results.results)
+      case .environmentsPresence(let presence): mailbox.setAttached(presence.attached)
+      case .train, nil: break
+      }
     }
     disconnected.store(true, ordering: .relaxed)
+    mailbox.stop()
   }
 }

@@ -34,11 +34,21 @@ protocol Connection: Sendable {
     _ start: CallStart, produce: @Sendable (_ send: MessageSink) async throws -> Void
   ) async throws(CallFailure) -> ReceivedMessage
 
+  /// Messages both ways, as `body` sends and receives them.
+  ///
+  /// `send` returns when there is room for more, `receive` the next message or nil after the last;
+  /// both throw when the call is over otherwise. The call is over when `body` returns.
+  func bidirectional<Result: Sendable>(
+    _ start: CallStart,
+    _ body: @Sendable (_ send: MessageSink, _ receive: MessageSource) async throws -> Result
+  ) async throws(CallFailure) -> Result
+
   /// Closes it; calls in flight fail.
   func close()
 }
 
 typealias MessageSink = @Sendable (OutgoingMessage) async throws -> Void
+typealias MessageSource = @Sendable () async throws -> ReceivedMessage?
 
 /// Makes connections.
 protocol Connector: Sendable {

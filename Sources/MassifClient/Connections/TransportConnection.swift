@@ -56,6 +56,20 @@ struct TransportConnection: Connection {
     }
   }
 
+  func bidirectional<Result: Sendable>(
+    _ start: CallStart,
+    _ body: @Sendable (_ send: MessageSink, _ receive: MessageSource) async throws -> Result
+  ) async throws(CallFailure) -> Result {
+    let call = connection.call(head(start))
+    // What is over already stays as it ended.
+    defer { call.cancel() }
+    do {
+      return try await body({ try await call.send($0) }, { try await call.next() })
+    } catch {
+      throw CallFailure(any: error)
+    }
+  }
+
   func close() {
     connection.close()
   }

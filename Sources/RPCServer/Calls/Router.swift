@@ -83,11 +83,15 @@ public struct Router: Sendable {
   }
 
   /// Adds a method with any number of requests and responses.
+  ///
+  /// - Parameter isSubscription: as for a server-streaming method.
   public mutating func register(
     bidirectional name: MethodName, requires permission: Permission, maxMessageSize: Int? = nil,
-    handler: @escaping BidirectionalHandler
+    isSubscription: Bool = false, handler: @escaping BidirectionalHandler
   ) {
-    add(name, .bidirectional, permission, maxMessageSize, .bidirectional(handler))
+    add(
+      name, isSubscription ? .subscription : .bidirectional, permission, maxMessageSize,
+      .bidirectional(handler))
   }
 
   private mutating func add(

@@ -60,6 +60,13 @@ final class FakeConnection: Connection {
     ReceivedMessage(PooledBuffer(capacity: 1))
   }
 
+  func bidirectional<Result: Sendable>(
+    _ start: CallStart,
+    _ body: @Sendable (MessageSink, MessageSource) async throws -> Result
+  ) async throws(CallFailure) -> Result {
+    throw CallFailure.unavailable(.certainlyNot)
+  }
+
   func close() { closed.withLock { $0 = true } }
 }
 

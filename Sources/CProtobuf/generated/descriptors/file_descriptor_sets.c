@@ -21,6 +21,9 @@ static const uint8_t massif_v1_common[] = {
 static const uint8_t massif_v1_datasets[] = {
 #include "massif_v1_datasets.inc"
 };
+static const uint8_t massif_v1_environments[] = {
+#include "massif_v1_environments.inc"
+};
 static const uint8_t massif_v1_jobs[] = {
 #include "massif_v1_jobs.inc"
 };
@@ -41,6 +44,7 @@ static const mpb_file_descriptor_set sets[] = {
     {grpc_reflection_v1alpha_reflection, sizeof grpc_reflection_v1alpha_reflection},
     {massif_v1_common, sizeof massif_v1_common},
     {massif_v1_datasets, sizeof massif_v1_datasets},
+    {massif_v1_environments, sizeof massif_v1_environments},
     {massif_v1_jobs, sizeof massif_v1_jobs},
     {massif_v1_models, sizeof massif_v1_models},
     {massif_v1_plugins, sizeof massif_v1_plugins},
