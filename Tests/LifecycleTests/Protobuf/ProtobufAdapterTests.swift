@@ -49,6 +49,7 @@ import Testing
         "/massif.v1.DataSets/GetDataSet": .read, "/massif.v1.Jobs/SubmitJob": .write,
         "/massif.v1.Jobs/ListJobs": .read, "/massif.v1.Jobs/GetJob": .read,
         "/massif.v1.Jobs/WatchJob": .read, "/massif.v1.Jobs/CancelJob": .write,
+        "/massif.v1.Environments/Connect": .write,
         "/massif.v1.Models/ListModels": .read, "/massif.v1.Models/GetModel": .read,
         "/massif.v1.Models/DeployModel": .write, "/massif.v1.Models/UndeployModel": .write,
         "/massif.v1.Models/SetAlias": .write, "/massif.v1.Models/DeleteAlias": .write,
