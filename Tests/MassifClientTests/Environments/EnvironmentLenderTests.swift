@@ -17,7 +17,7 @@ import Testing
   }
 
   private static func lender() -> EnvironmentLender {
-    var lender = EnvironmentLender([Counter(), Counter()])
+    var lender = EnvironmentLender([Adder(), Adder()])
     lender.begin(session: "job-1")
     return lender
   }
@@ -66,7 +66,7 @@ import Testing
 }
 
 /// Adds up its actions.
-private struct Counter: Environment {
+private struct Adder: Environment {
   enum Failure: Error { case tooMuch }
 
   private var sum = 0
