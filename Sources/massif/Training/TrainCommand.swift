@@ -38,7 +38,7 @@ struct TrainCommand: AsyncParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "A first run of a family on real data, instead of a specification.", valueName: "name"))
+      "A first run of a family, instead of a specification.", valueName: "name"))
   var preset: String?
 
   @Option(
@@ -67,7 +67,7 @@ struct TrainCommand: AsyncParsableCommand {
     if presets {
       var table = TextTable("PRESET", "LEARNS", "DATA")
       for preset in TrainingPreset.all {
-        table.append(preset.name, preset.summary, preset.data.recipe)
+        table.append(preset.name, preset.summary, preset.data?.recipe ?? "none")
       }
       for line in table.lines { Console.print(line) }
       return
@@ -92,28 +92,36 @@ struct TrainCommand: AsyncParsableCommand {
   private func readSpecification() async throws -> TrainingSpecification {
     if let specification { return try SpecificationFile.read(specification) }
     let preset = try TrainingPreset.named(preset ?? "")
-    let isThere = try await client.withClient { client, _ in
-      try await client.dataSets.list().contains {
-        $0.name.split(separator: "/").last.map(String.init) == preset.data.name
-      }
-    }
-    if !isThere {
-      guard let data else {
-        throw CommandError(
-          "--preset \(preset.name)", expected: "the data set \(preset.data.name)", came: "none",
-          hint: "make its files with `\(preset.data.recipe)`, and give the folder with --data")
-      }
-      var importing = try DataImportCommand.parse(
-        [preset.data.name] + preset.data.options(in: data))
-      importing.client = client
-      try await importing.run()
+    if let data = preset.data {
+      try await importIfMissing(data, of: preset)
+    } else if let data {
+      throw CommandError(
+        "--data \(data)", expected: "no folder, because \(preset.name) learns in an environment",
+        came: "one")
     }
     return .with {
       $0.model = preset.name
-      $0.dataset = preset.data.name
+      if let data = preset.data { $0.dataset = data.name }
       $0.plugin = preset.plugin
       $0.configuration = preset.configuration
       $0.seed = 1
     }
+  }
+
+  private func importIfMissing(_ wanted: PresetData, of preset: TrainingPreset) async throws {
+    let isThere = try await client.withClient { client, _ in
+      try await client.dataSets.list().contains {
+        $0.name.split(separator: "/").last.map(String.init) == wanted.name
+      }
+    }
+    guard !isThere else { return }
+    guard let data else {
+      throw CommandError(
+        "--preset \(preset.name)", expected: "the data set \(wanted.name)", came: "none",
+        hint: "make its files with `\(wanted.recipe)`, and give the folder with --data")
+    }
+    var importing = try DataImportCommand.parse([wanted.name] + wanted.options(in: data))
+    importing.client = client
+    try await importing.run()
   }
 }

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A first run of a family: real data, and settings that work on it.
-///
-/// Where the files of a preset's data are, and how they are made, `data` says.
+/// A first run of a family: real data or a built-in environment, and settings that work on it.
 struct TrainingPreset: Sendable {
   /// As `massif train --preset NAME` takes it.
   let name: String
   /// What it learns, in a line.
   let summary: String
   let plugin: String
-  let data: PresetData
+  /// Where its files are and how they are made; nil where an environment takes their place.
+  let data: PresetData?
   /// The plugin's configuration, a JSON object.
   let configuration: String
 
   /// Every preset, by name.
-  static let all: [TrainingPreset] = (clusters + regressions + rules).sorted { $0.name < $1.name }
+  static let all: [TrainingPreset] = (agents + clusters + regressions + rules).sorted {
+    $0.name < $1.name
+  }
 
   /// The preset of that name.
   static func named(_ name: String) throws(CommandError) -> TrainingPreset {

@@ -17,10 +17,12 @@ struct TrainingPresetTests {
       #expect(throws: Never.self, "\(preset.name)") {
         try plugin.validate(configuration: preset.configuration, dataset: nil)
       }
-      let options = preset.data.options(in: "/folder")
+      #expect(plugin.needsDataSet == (preset.data != nil), "\(preset.name)")
+      guard let data = preset.data else { continue }
+      let options = data.options(in: "/folder")
       #expect(options.contains { $0.contains("/folder/") })
       #expect(throws: Never.self, "\(preset.name)") {
-        _ = try DataImportCommand.parse([preset.data.name] + options)
+        _ = try DataImportCommand.parse([data.name] + options)
       }
     }
   }
