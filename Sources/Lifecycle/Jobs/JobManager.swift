@@ -66,7 +66,8 @@ final class JobManager: Sendable {
 
   init(
     configuration: LifecycleConfiguration, store: Store, launcher: any WorkerLauncher,
-    publisher: VersionPublisher, environments: EnvironmentHub, now: @escaping @Sendable () -> Date, log: Logger
+    publisher: VersionPublisher, environments: EnvironmentHub, now: @escaping @Sendable () -> Date,
+    log: Logger
   ) {
     self.configuration = configuration
     self.store = store

@@ -13,8 +13,13 @@ import Synchronization
 final class CorridorClient: Sendable {
   /// What is wrong with one answer.
   enum Mistake: CaseIterable {
+    /// In the same message.
     case twice
+    /// In a message of its own.
+    case again
     case shape
+    case reward
+    case missing
     case state
     case number
     case environment
@@ -29,6 +34,7 @@ final class CorridorClient: Sendable {
     var streamCount = 0
     var answerCount = 0
     var mistake: Mistake?
+    var repeats = false
   }
 
   private let state: Mutex<State>
@@ -100,6 +106,7 @@ final class CorridorClient: Sendable {
             if !isCut || self.isSentFirst {
               continuation.yield(.with { $0.results.results = results })
             }
+            if self.isToRepeat() { continuation.yield(.with { $0.results.results = results }) }
             // The server ends a call's task when its connection is lost.
             if isCut { task.withLock { $0?.cancel() } }
           case nil: break
@@ -121,6 +128,14 @@ final class CorridorClient: Sendable {
       guard state.session != session else { return }
       state.session = session
       state.last = Array(repeating: nil, count: count)
+    }
+  }
+
+  /// Whether the message just sent is sent a second time, once.
+  private func isToRepeat() -> Bool {
+    state.withLock { state in
+      defer { state.repeats = false }
+      return state.repeats
     }
   }
 
@@ -176,6 +191,9 @@ final class CorridorClient: Sendable {
     state.mistake = nil
     switch mistake {
     case .twice: results.append(results[0])
+    case .again: state.repeats = true
+    case .reward: results[0].reward = .nan
+    case .missing: results[0].observation = nil
     case .shape: results[0].box = Data(count: 4)
     case .state: results[0].state = 5
     case .number: results[0].command += 1

@@ -98,6 +98,17 @@ import Testing
     #expect(job.error.contains("no client has lent its environments"), "\(job.error)")
   }
 
+  @Test func aClientThatGoesForGoodFailsTheJob() async throws {
+    let fixture = try ControlPlaneFixture()
+    let id = try await Self.submit(fixture, #", "attach_timeout_seconds": 0.5"#)
+    _ = try await within(.seconds(60)) {
+      try await CorridorClient(cutAfter: 3).attend(id, fixture.controlPlane.environments)
+    }
+    let job = try await fixture.end(of: id)
+    #expect(job.state == .failed)
+    #expect(job.error.contains("no client has lent its environments for 0.5 s"), "\(job.error)")
+  }
+
   @Test func anEpisodeThatNeverEndsFailsTheJobOrIsCutOff() async throws {
     let fixture = try ControlPlaneFixture()
     let limit = #", "max_episode_steps": 30"#
