@@ -11,7 +11,7 @@ bootstrap: ## install the Debian packages that building needs
 	@scripts/bootstrap build
 
 build: bootstrap ## the release binary, .build/release/massif
-	swift build -c release --product massif
+	scripts/build-release massif
 
 demo: ## the main job on real data: train over the RPC, deploy, classify with two clients
 	@scripts/demo

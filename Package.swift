@@ -10,6 +10,11 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
+/// The data plane: accesses are checked for overlap by the compiler everywhere, and at run time in
+/// debug builds, which the tests run (docs/decisions/0012).
+let dataPlane =
+  strict + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
+
 /// Kernels are optimised in debug builds too (docs/decisions/0003).
 let optimisedC: [CSetting] = [
   .unsafeFlags(["-O3", "-fno-math-errno", "-fno-trapping-math", "-Wall", "-Wextra", "-Werror"])
@@ -66,21 +71,21 @@ let package = Package(
     .target(
       name: "ModelPlugins",
       dependencies: ["CPluginABI", "CMemfd", "CSandbox", "COpenSSL", "Runtime"],
-      swiftSettings: strict),
+      swiftSettings: dataPlane),
     .executableTarget(
       name: "massif-plugin-worker", dependencies: ["ModelPlugins"], swiftSettings: strict),
     .target(
       name: "RPCTransport", dependencies: ["COpenSSL", "CNghttp2", "CEpoll", "CZlib"],
-      swiftSettings: strict),
+      swiftSettings: dataPlane),
     .target(
-      name: "RPCServer", dependencies: ["RPCTransport", logging], swiftSettings: strict),
+      name: "RPCServer", dependencies: ["RPCTransport", logging], swiftSettings: dataPlane),
     .target(name: "MassifAPI", dependencies: [protobuf], swiftSettings: strict),
     .target(name: "Store", dependencies: ["COpenSSL", grdb], swiftSettings: strict),
     .target(
       name: "Serving",
       dependencies: [
         "RPCServer", "MassifAPI", "CProtobuf", "ModelPlugins", "Runtime", "Store", logging,
-      ], swiftSettings: strict),
+      ], swiftSettings: dataPlane),
     .target(
       name: "Lifecycle",
       dependencies: [

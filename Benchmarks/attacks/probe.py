@@ -99,7 +99,6 @@ def percentile(values, share):
 
 def release_build():
     """Builds and finds the release binary."""
-    subprocess.run(["swift", "build", "-c", "release", "--product", "massif"], check=True, cwd=root)
-    path = subprocess.run(["swift", "build", "-c", "release", "--show-bin-path"], check=True, cwd=root,
+    path = subprocess.run(["scripts/build-release", "massif"], check=True, cwd=root,
                           stdout=subprocess.PIPE, text=True).stdout.strip()
     return pathlib.Path(path) / "massif"

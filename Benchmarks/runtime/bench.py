@@ -103,11 +103,8 @@ class Bench:
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="bench-runtime-")
         if self.binaries is None:
-            for product in ("bench-runtime", "bench-train"):
-                build = ["swift", "build", "-c", "release", "--product", product]
-                subprocess.run(build, check=True, cwd=ROOT, stdout=sys.stderr)
             self.binaries = subprocess.run(
-                ["swift", "build", "-c", "release", "--show-bin-path"], check=True, cwd=ROOT,
+                ["scripts/build-release", "bench-runtime", "bench-train"], check=True, cwd=ROOT,
                 stdout=subprocess.PIPE, text=True).stdout.strip()
         self.binaries = pathlib.Path(self.binaries).resolve()
         self.limits = {}
