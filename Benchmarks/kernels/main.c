@@ -115,6 +115,17 @@ static void bench_conv(
   MEASURE(
       label, work, fma_limit, "GFLOP/s",
       kernels->conv2d(&s, x, forward, bias, MK_ACTIVATION_RELU, y, 0, n * out, 0, o, scratch));
+  if (kernel == 3 && stride == 1) {
+    float *transformed = numbers(kernels->winograd_packed_size(&s));
+    float *space = numbers(kernels->winograd_scratch_size(&s));
+    kernels->winograd_pack(&s, transformed, w, 0, o);
+    snprintf(label, sizeof label, "%s_winograd", name);
+    MEASURE(
+        label, work, fma_limit, "GFLOP/s",
+        kernels->winograd(
+            &s, x, transformed, bias, MK_ACTIVATION_RELU, y, 0, n * ((out + 1) / 2), 0, o, space));
+    free(transformed), free(space);
+  }
   snprintf(label, sizeof label, "%s_data_gradient", name);
   MEASURE(
       label, work, fma_limit, "GFLOP/s",
@@ -203,6 +214,9 @@ int main(int count, char **arguments) {
   bench_conv("conv_64x1x28_32_3x3", 64, 1, 28, 32, 3, 1, 0);
   bench_conv("conv_64x32x26_64_3x3", 64, 32, 26, 64, 3, 1, 0);
   bench_conv("conv_1x64x56_64_3x3_padded", 1, 64, 56, 64, 3, 1, 1);
+  bench_conv("conv_8x64x56_64_3x3_padded", 8, 64, 56, 64, 3, 1, 1);
+  bench_conv("conv_8x128x28_128_3x3_padded", 8, 128, 28, 128, 3, 1, 1);
+  bench_conv("conv_8x256x14_256_3x3_padded", 8, 256, 14, 256, 3, 1, 1);
   bench_conv("conv_1x512x7_512_3x3_padded", 1, 512, 7, 512, 3, 1, 1);
   bench_conv("conv_8x512x7_512_3x3_padded", 8, 512, 7, 512, 3, 1, 1);
   bench_conv("conv_1x64x56_128_3x3_stride2", 1, 64, 56, 128, 3, 2, 1);

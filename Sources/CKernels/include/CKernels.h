@@ -398,6 +398,22 @@ typedef struct mk_kernels {
       float *_Nullable dbias, size_t image0, size_t image1, size_t unit0, size_t unit1,
       float *_Nullable scratch);
 
+  // Kernels of 3 x 3 at stride 1 in 16 products a channel of 2 x 2 outputs instead of 36 (Winograd). Results differ
+  // from `conv2d` by rounding, about a bit more of it; an infinity in a tile's 4 x 4 inputs may make NaN of all of the
+  // tile. The window as for `conv2d`.
+
+  /// Elements of the transformed weights.
+  size_t (*winograd_packed_size)(const mk_window *s);
+  /// Transforms output channels o0 ..< o1 of w (3, 3, C, O). Once per set of weights.
+  void (*winograd_pack)(const mk_window *s, float *packed, const float *w, size_t o0, size_t o1);
+  size_t (*winograd_scratch_size)(const mk_window *s);
+  /// y of rows of tiles row0 ..< row1 and channels o0 ..< o1 = activation(conv(x, w) + bias). An image has OH / 2 rows
+  /// of tiles, rounded up, each two rows of y; all images together N times as many.
+  void (*winograd)(
+      const mk_window *s, const float *x, const float *packed, const float *_Nullable bias,
+      mk_activation activation, float *y, size_t row0, size_t row1, size_t o0, size_t o1,
+      float *_Nullable scratch);
+
   // ---- pooling (O unused: channels are C throughout) ------------------------------------------
 
   /// y rows row0 ..< row1 of N * OH. `taps` (N, OH, OW, C), unless NULL, takes the position of the

@@ -85,9 +85,20 @@ struct Conv2D: NormalizationFolding {
       panelWidth: isa.kernels.pointee.panel_width)
     let ownBias = biasOperand(node)
     let folded = try FoldedNormalization(node, foldedEpsilon, bias: ownBias, in: &program)
+    let layout = "conv2d \(window) \(folded == nil ? [] : node.operands.dropFirst(2))"
+    let x = try program.buffer(node.operands[0])
+    let bias = try program.bias(folded, or: ownBias)
+    let y = try program.buffer(node.results[0])
+    if program.mode == .inference,
+      let winograd = WinogradConvolution(
+        window, filters: filters, panelWidth: isa.kernels.pointee.panel_width)
+    {
+      return try winograd.emit(
+        name, x: x, weights: node.operands[1], folded: folded, layout: layout, bias: bias,
+        activation: code, y: y, into: &program)
+    }
     let packed = try program.packed(
-      node.operands[1],
-      layout: "conv2d \(window) \(folded == nil ? [] : node.operands.dropFirst(2))",
+      node.operands[1], layout: layout,
       floats: isa.kernels.pointee.conv2d_packed_size(&shape), from: folded?.weights
     ) { source, destination in
       Step(name: "pack", tiles: { _ in tiling.blocks }) { frame, tile, _ in
@@ -98,9 +109,6 @@ struct Conv2D: NormalizationFolding {
           range.upperBound)
       }
     }
-    let x = try program.buffer(node.operands[0])
-    let bias = try program.bias(folded, or: ownBias)
-    let y = try program.buffer(node.results[0])
     program.step(
       name, reads: [x, packed] + (bias.map { [$0] } ?? []), writes: [y],
       scratchFloats: isa.kernels.pointee.conv2d_scratch_size(&shape),
