@@ -26,6 +26,7 @@ public final class TrainingSession {
   private let binding: InputBinding
   private let outputTypes: [TensorType]
   private let slots: [AlignedMemory]
+  private let gradients: AlignedMemory
   private let lossBuffer: Buffer
   private var batch = 0
 
@@ -66,6 +67,7 @@ public final class TrainingSession {
     self.maximumBatch = maximumBatch
     program = compiled.program
     self.slots = slots
+    self.gradients = gradients
     lossBuffer = compiled.program.outputs[0]
     outputTypes = outputs.map { graph.type(of: $0) }
     memory = try ProgramMemory(
@@ -107,6 +109,15 @@ public final class TrainingSession {
     return UnsafeRawBufferPointer(
       start: memory.pointers[program.outputs[index + 1].index],
       count: type.elementCount(batch: batch) * (type.datatype.byteCount ?? 1))
+  }
+
+  /// A copy of the gradient along a parameter that the last step followed; nil for another name.
+  func gradient(of name: String) -> [Float]? {
+    parameters.entries.first { $0.name == name }.map { entry in
+      Array(
+        UnsafeBufferPointer(
+          start: gradients.floats + entry.offset, count: entry.shape.elementCount))
+    }
   }
 
   /// Compiles the present parameters for inference.
