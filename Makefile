@@ -32,6 +32,8 @@ protos: ## make the generated protobuf code anew
 
 goldens: ## make Tests/Golden anew with PyTorch
 	@scripts/make-goldens
+	@scripts/make-training-goldens
+	@scripts/make-augmentation-goldens
 
 interop-swift: ## gRPC's interoperability cases with grpc-swift-2 (takes minutes to build)
 	@scripts/bootstrap build

@@ -80,6 +80,8 @@ enum {
   MK_LOSS_HINGE = 4,
   /// t (log t - x), x a logarithm of a probability; 0 where t is 0.
   MK_LOSS_KULLBACK_LEIBLER = 5,
+  /// -t x, x a logarithm of a probability.
+  MK_LOSS_CROSS_ENTROPY = 6,
 };
 
 /// How the right operand of a matrix product lies in memory.
@@ -142,6 +144,14 @@ typedef struct mk_window {
   size_t o;
   size_t kernel_h, kernel_w, stride_h, stride_w, pad_top, pad_left;
 } mk_window;
+
+/// Where pixel (y, x) of a resampled image lies in the image that it is made of: at row
+/// `row + row_per_y * y + row_per_x * x`, and column likewise, counted from pixel centre to pixel
+/// centre. All finite.
+typedef struct mk_affine {
+  float row, row_per_y, row_per_x;
+  float column, column_per_y, column_per_x;
+} mk_affine;
 
 /// Adam and AdamW, one step. Corrections are computed by the caller in double precision.
 typedef struct mk_adam {
@@ -436,6 +446,14 @@ typedef struct mk_kernels {
   void (*average_pool_gradient)(
       const mk_window *s, const float *dy, float *dx, int32_t count_padding, size_t row0,
       size_t row1);
+
+  // ---- resampling -----------------------------------------------------------------------------
+
+  /// Rows row0 ..< row1 of out (H, W, C): x (H, W, C) where `map` says, linear between the four pixels
+  /// around; pixels that are not there have the value `outside`. H * W * C below 2^31.
+  void (*resample)(
+      float *out, const float *x, const mk_affine *map, float outside, size_t h, size_t w, size_t c,
+      size_t row0, size_t row1);
 
   // ---- elementwise: flat, in place allowed ----------------------------------------------------
 

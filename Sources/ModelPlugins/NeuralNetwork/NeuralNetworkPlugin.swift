@@ -44,7 +44,9 @@ struct NeuralNetworkPlugin: PluginImplementation {
         maximumBatch: configuration.batchSize, instructionSet: instructionSet)
       return MemoryEstimate(
         inferenceByteCount: inference.total(threads: workers.threadCount),
-        trainingByteCount: training.total(threads: workers.threadCount))
+        trainingByteCount: training.total(threads: workers.threadCount)
+          + AugmentedBatches.byteCount(
+            network, batchSize: configuration.batchSize, threads: workers.threadCount))
     } catch {
       throw PluginError(error, field: "configuration")
     }

@@ -19,6 +19,10 @@ final class NeuralNetworkTrainer: TrainerImplementation {
   private let workers: WorkerPool
   private let batchSize: Int
   private let batches: BatchGatherer
+  /// The batches of the training steps, where samples are varied.
+  private let augmented: AugmentedBatches?
+  /// What measures the loss of samples as they are; nil where training takes them so.
+  private let unaugmented: Network?
   private let loss: Graph.Value
   private let configuredEpochCount: Int
   private let schedule: LearningRateSchedule
@@ -55,6 +59,14 @@ final class NeuralNetworkTrainer: TrainerImplementation {
         instructionSet: instructionSet)
     } catch {
       throw PluginError(error, field: "configuration")
+    }
+    if configuration.augmentation.isIdentity {
+      (augmented, unaugmented) = (nil, nil)
+    } else {
+      augmented = try AugmentedBatches(
+        batches, network, batchSize: min(configuration.batchSize, batches.count), seed: seed,
+        workers: workers, instructionSet: instructionSet)
+      unaugmented = try Network(configuration, sample: network.sample, for: .evaluation)
     }
     self.network = network
     self.seed = seed
@@ -155,6 +167,12 @@ final class NeuralNetworkTrainer: TrainerImplementation {
   /// The network with its present parameters, without dropout and with the running statistics.
   private func evaluation() throws(PluginError) -> PlanExecution {
     do throws(RuntimeError) {
+      if let unaugmented, let loss = unaugmented.loss {
+        return try Plan(
+          unaugmented.graph, outputs: [loss, unaugmented.output], parameters: session.parameters,
+          maximumBatch: min(batchSize, sampleCount), instructionSet: instructionSet
+        ).makeExecution(workers: workers)
+      }
       return try session.makePlan(outputs: [loss, network.output])
         .makeExecution(workers: workers)
     } catch {
@@ -172,11 +190,10 @@ final class NeuralNetworkTrainer: TrainerImplementation {
         base: network.configuration.optimizer.learningRate,
         step: (epoch - 1) * stepCount + step, stepsPerEpoch: stepCount,
         totalSteps: configuredEpochCount * stepCount, losses: losses))
-    let start = step * batchSize
-    let samples = order(of: epoch)[start..<min(start + batchSize, sampleCount)]
+    let samples = samples(of: step, epoch: epoch)
     let loss: Float
     do throws(RuntimeError) {
-      loss = try session.step(batches.gather(samples), batch: samples.count)
+      loss = try session.step(inputs(samples, step: step, epoch: epoch), batch: samples.count)
     } catch {
       throw PluginError(error)
     }
@@ -190,6 +207,25 @@ final class NeuralNetworkTrainer: TrainerImplementation {
     totals.add(loss: loss, scores: session.output(0), rows: samples.count, of: batches)
     epochTotals.add(loss: loss, scores: session.output(0), rows: samples.count, of: batches)
     return totals
+  }
+
+  /// The batch of a step; where samples are varied, the next step's is begun.
+  private func inputs(
+    _ samples: ArraySlice<Int>, step: Int, epoch: Int
+  ) -> [UnsafeRawBufferPointer] {
+    guard let augmented else { return batches.gather(samples) }
+    let inputs = augmented.take(.init(epoch: epoch, samples: Array(samples)))
+    let next = step + 1 < stepCount ? (step: step + 1, epoch: epoch) : (step: 0, epoch: epoch + 1)
+    if next.epoch <= configuredEpochCount {
+      augmented.prepare(
+        .init(epoch: next.epoch, samples: Array(self.samples(of: next.step, epoch: next.epoch))))
+    }
+    return inputs
+  }
+
+  private func samples(of step: Int, epoch: Int) -> ArraySlice<Int> {
+    let start = step * batchSize
+    return order(of: epoch)[start..<min(start + batchSize, sampleCount)]
   }
 
   /// The order of the samples is a function of the seed and the epoch.

@@ -19,6 +19,9 @@ public enum ElementLoss: Sendable, Hashable {
   /// t (log t - x) for logarithms of probabilities x and probabilities t; summed over a sample, the mean
   /// over the batch.
   case kullbackLeibler
+  /// -t x for logarithms of probabilities x and the shares t of the classes; summed over a sample, the mean
+  /// over the batch.
+  case crossEntropy
 }
 
 extension Graph {
@@ -108,6 +111,7 @@ extension ElementLoss {
     case .binaryCrossEntropy: "binary_cross_entropy"
     case .hinge: "hinge"
     case .kullbackLeibler: "kullback_leibler"
+    case .crossEntropy: "cross_entropy"
     }
   }
 
@@ -121,6 +125,7 @@ extension ElementLoss {
       case .binaryCrossEntropy: MK_LOSS_BINARY_CROSS_ENTROPY
       case .hinge: MK_LOSS_HINGE
       case .kullbackLeibler: MK_LOSS_KULLBACK_LEIBLER
+      case .crossEntropy: MK_LOSS_CROSS_ENTROPY
       }
     return mk_loss(code)
   }
@@ -135,5 +140,5 @@ extension ElementLoss {
   }
 
   /// Whether the mean is over the elements too.
-  fileprivate var countsElements: Bool { self != .kullbackLeibler }
+  fileprivate var countsElements: Bool { self != .kullbackLeibler && self != .crossEntropy }
 }

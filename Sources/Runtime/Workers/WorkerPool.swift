@@ -67,6 +67,21 @@ public final class WorkerPool: Sendable {
     }
   }
 
+  /// The same, with the worker's index: see `parallelFor(_:context:body:)`.
+  public func parallelFor(_ count: Int, _ body: (_ tile: Int, _ worker: Int) -> Void) {
+    withoutActuallyEscaping(body) { escaping in
+      var box: @Sendable (Int, Int) -> Void = unsafeBitCast(
+        escaping, to: (@Sendable (Int, Int) -> Void).self)
+      withUnsafeMutablePointer(to: &box) { pointer in
+        // SAFETY: the pointer is used by tiles only, and all tiles are done when the call returns.
+        parallelFor(count, context: pointer) { context, tile, worker in
+          context?.assumingMemoryBound(to: (@Sendable (Int, Int) -> Void).self)
+            .pointee(tile, worker)
+        }
+      }
+    }
+  }
+
   /// The same for a C function and a context, with the worker's index: tiles that run at the same
   /// time within one call have different workers, so it may choose scratch memory.
   ///

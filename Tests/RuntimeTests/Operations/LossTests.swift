@@ -31,6 +31,19 @@ struct LossTests {
     #expect(alone.values[0] == results.values[0])
   }
 
+  @Test(arguments: InstructionSet.available)
+  func crossEntropyOfShares(_ isa: InstructionSet) throws {
+    let golden = try Golden("training/shares")
+    var run = GraphRun()
+    let x = try run.input("x", golden.shape("x"), golden.floats("x"))
+    let targets = try run.input("targets", golden.shape("x"), golden.floats("targets"))
+    let loss = try run.graph.loss(.crossEntropy, run.graph.logSoftmax(x), targets: targets)
+    let dx = try #require(try run.graph.differentiate(loss, along: [x])[0])
+    let results = try run.run([loss, dx], batch: 6, instructionSet: isa)
+    #expect(deviation(results.values[0], from: try golden.floats("loss")) < 1e-6)
+    #expect(deviation(results.values[1], from: try golden.floats("dx")) < 1e-6)
+  }
+
   static let crossEntropies: [(golden: String, smoothing: Float, isWeighted: Bool)] = [
     ("plain", 0, false), ("smoothed", 0.1, false), ("weighted", 0, true), ("both", 0.2, true),
   ]

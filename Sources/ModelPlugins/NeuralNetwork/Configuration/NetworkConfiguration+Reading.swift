@@ -30,9 +30,9 @@ extension NetworkConfiguration {
     let fields = FieldReader(
       json, path: "configuration",
       keys: [
-        "input", "layers", "preset", "loss", "optimizer", "regularization", "gradient_clipping",
-        "schedule",
-        "early_stopping", "monitor_split", "epochs", "batch_size", "input_tensor", "label_tensor",
+        "input", "augmentation", "layers", "preset", "loss", "optimizer", "regularization",
+        "gradient_clipping", "schedule", "early_stopping", "monitor_split", "epochs", "batch_size",
+        "input_tensor", "label_tensor",
         "serving",
       ], list: list)
     if let preset = fields["preset"] {
@@ -44,6 +44,8 @@ extension NetworkConfiguration {
       (layers, frozenLayers) = Self.readLayers(fields, list)
     }
     input = Input(fields["input"], path: fields.field("input"), list: list)
+    augmentation = Augmentation(
+      fields["augmentation"], path: fields.field("augmentation"), list: list)
     loss = LossChoice(fields["loss"], path: fields.field("loss"), list: list)
     optimizer = OptimizerChoice(fields["optimizer"], path: fields.field("optimizer"), list: list)
     rules = GradientRules(of: fields, list: list)

@@ -8,8 +8,9 @@ extension NetworkConfiguration {
     let layerTexts = layers.enumerated().map { index, layer in
       layer.canonicalText(isFrozen: frozenLayers.contains(index))
     }
-    var parts = [
-      #""input":{"scale":\#(input.scale),"offset":\#(input.offset)}"#,
+    var parts = [#""input":{"scale":\#(input.scale),"offset":\#(input.offset)}"#]
+    if !augmentation.isIdentity { parts.append(#""augmentation":\#(augmentation.canonicalText)"#) }
+    parts += [
       #""layers":[\#(layerTexts.joined(separator: ","))]"#,
       #""loss":\#(loss.canonicalText)"#,
       #""optimizer":\#(optimizer.canonicalText)"#,

@@ -7,6 +7,8 @@ import Runtime
 /// What depends on the data (shapes that fit, labels in range) is checked by `Network`.
 struct NetworkConfiguration: Sendable, Hashable {
   var input = Input()
+  /// How training varies its samples.
+  var augmentation = Augmentation()
   var layers: [Layer]
   /// Positions of layers whose parameters stay as they are: `"trainable": false`.
   var frozenLayers: Set<Int> = []

@@ -20,6 +20,54 @@ extension NetworkConfiguration {
             "offset": {"type": "number", "default": 0}
           }
         },
+        "augmentation": {
+          "type": "object", "additionalProperties": false, "default": {},
+          "description": "How training varies each sample, anew in every epoch; in the units of the data, before input. Zero is none.",
+          "properties": {
+            "rotation": {
+              "type": "number", "minimum": 0, "maximum": 180, "default": 0,
+              "description": "Degrees, either way."
+            },
+            "scaling": {
+              "type": "number", "minimum": 0, "maximum": 0.9, "default": 0,
+              "description": "Enlarges by a factor of 1 plus or minus so much."
+            },
+            "translation": {
+              "$ref": "#/$defs/probability",
+              "description": "Part of height and width, either way, in whole pixels."
+            },
+            "crop": {
+              "$ref": "#/$defs/pixels",
+              "description": "Cuts a window of the image's size out of the image with so many pixels around it."
+            },
+            "horizontal_flip": {
+              "$ref": "#/$defs/probability", "description": "How probable: left and right change places."
+            },
+            "vertical_flip": {
+              "$ref": "#/$defs/probability", "description": "How probable: top and bottom change places."
+            },
+            "brightness": {
+              "$ref": "#/$defs/strength", "description": "Multiplies by 1 plus or minus so much."
+            },
+            "contrast": {
+              "$ref": "#/$defs/strength",
+              "description": "Multiplies differences from the sample's mean by 1 plus or minus so much."
+            },
+            "noise": {
+              "type": "number", "minimum": 0, "maximum": 1000000, "default": 0,
+              "description": "Standard deviation of normal noise."
+            },
+            "cutout": {"$ref": "#/$defs/pixels", "description": "Side of a square that is blotted out."},
+            "mixup": {
+              "type": "number", "minimum": 0, "maximum": 100, "default": 0,
+              "description": "Mixes samples and labels in parts distributed as Beta(a, a)."
+            },
+            "fill": {
+              "type": "number", "minimum": -1000000, "maximum": 1000000, "default": 0,
+              "description": "What lies outside an image, and in a square that is blotted out."
+            }
+          }
+        },
         "layers": {
           "type": "array", "minItems": 1, "maxItems": 256, "items": {"$ref": "#/$defs/layer"}
         },
@@ -77,6 +125,9 @@ extension NetworkConfiguration {
         "name": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"},
         "width": {"type": "integer", "minimum": 1, "maximum": 65536},
         "window": {"type": "integer", "minimum": 1, "maximum": 64},
+        "pixels": {"type": "integer", "minimum": 0, "maximum": 1024, "default": 0},
+        "probability": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
+        "strength": {"type": "number", "minimum": 0, "maximum": 10, "default": 0},
         "padding": {
           "oneOf": [
             {"enum": ["valid", "same"]}, {"type": "integer", "minimum": 0, "maximum": 63}

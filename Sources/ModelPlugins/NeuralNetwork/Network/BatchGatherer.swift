@@ -7,7 +7,8 @@ final class BatchGatherer {
   let count: Int
 
   private let batchSize: Int
-  private let inputs: UnsafeRawBufferPointer
+  /// All samples, one after the other.
+  let inputs: UnsafeRawBufferPointer
   private let inputByteCount: Int
   private let labels: Labels
   private let inputBatch: UnsafeMutableRawBufferPointer
@@ -79,6 +80,13 @@ final class BatchGatherer {
   func gather(_ samples: some RandomAccessCollection<Int>) -> [UnsafeRawBufferPointer] {
     for (row, sample) in samples.enumerated() {
       copy(inputs, sample, inputByteCount, to: inputBatch, row)
+    }
+    return [part(inputBatch, samples.count), gatherLabels(samples)]
+  }
+
+  /// The same for the labels alone.
+  func gatherLabels(_ samples: some RandomAccessCollection<Int>) -> UnsafeRawBufferPointer {
+    for (row, sample) in samples.enumerated() {
       switch labels {
       case .classes(let classes):
         labelBatch.storeBytes(
@@ -93,7 +101,40 @@ final class BatchGatherer {
       case .targets(let bytes, let byteCount): copy(bytes, sample, byteCount, to: labelBatch, row)
       }
     }
-    return [part(inputBatch, samples.count), part(labelBatch, samples.count)]
+    return part(labelBatch, samples.count)
+  }
+
+  /// Numbers of a label as `add(label:...)` adds them: one for each class, or those of a target.
+  func labelWidth(classCount: Int) -> Int {
+    switch labels {
+    case .classes: classCount
+    case .signs(_, let perSample): perSample
+    case .targets(_, let byteCount): byteCount / MemoryLayout<Float>.size
+    }
+  }
+
+  /// Adds a sample's label, a class being one at its place, times `share` to a row.
+  ///
+  /// - Returns: the class, where labels are classes.
+  @discardableResult
+  func add(
+    labelOf sample: Int, times share: Float, to row: UnsafeMutableBufferPointer<Float>
+  ) -> Int? {
+    switch labels {
+    case .classes(let classes):
+      row[Int(classes[sample])] += share
+      return Int(classes[sample])
+    case .signs(let signs, let perSample):
+      for index in 0..<perSample { row[index] += share * signs[sample * perSample + index] }
+    case .targets(let bytes, let byteCount):
+      for index in row.indices {
+        row[index] +=
+          share
+          * bytes.loadUnaligned(
+            fromByteOffset: sample * byteCount + index * MemoryLayout<Float>.size, as: Float.self)
+      }
+    }
+    return nil
   }
 
   /// How well the scores of the batch gathered last agree with its labels; nil for a regression.

@@ -29,7 +29,10 @@ struct Network {
   /// What a network's graph is for.
   enum Purpose {
     case serving
+    /// Samples come as augmentation makes them, if there is any: FP32, and mixed labels as shares of all classes.
     case training
+    /// Samples come as the data set has them, to be measured by the loss.
+    case evaluation
   }
 
   /// Builds the graph, layer by layer.
@@ -39,7 +42,11 @@ struct Network {
   init(
     _ configuration: NetworkConfiguration, sample: SampleType, for purpose: Purpose
   ) throws(PluginError) {
-    var builder = try NetworkBuilder(configuration, sample: sample)
+    try Self.checkAugmentation(configuration, sample)
+    let isAugmented = purpose == .training && !configuration.augmentation.isIdentity
+    var builder = try NetworkBuilder(
+      configuration,
+      sample: isAugmented ? SampleType(datatype: .fp32, shape: sample.shape) : sample)
     for (index, layer) in configuration.layers.enumerated() {
       try builder.add(layer, at: index)
     }
@@ -51,8 +58,12 @@ struct Network {
     do throws(RuntimeError) {
       (loss, answer) =
         switch purpose {
-        case .training:
-          (try Self.addLoss(configuration, to: &builder), output)
+        case .training, .evaluation:
+          (
+            try Self.addLoss(
+              configuration, isMixed: isAugmented && configuration.augmentation.mixup > 0,
+              to: &builder), output
+          )
         case .serving:
           (nil, try Self.addAnswer(configuration.loss.answer, to: &builder))
         }
@@ -64,21 +75,40 @@ struct Network {
   }
 
   /// The loss that the configuration names, against an input of labels.
+  ///
+  /// - Parameter isMixed: classes come as each one's share, in which weights and smoothing are contained.
   private static func addLoss(
-    _ configuration: NetworkConfiguration, to builder: inout NetworkBuilder
+    _ configuration: NetworkConfiguration, isMixed: Bool, to builder: inout NetworkBuilder
   ) throws(RuntimeError) -> Graph.Value {
     let (choice, name) = (configuration.loss, configuration.labelTensor)
-    guard let loss = choice.elementLoss else {
+    guard let loss = choice.elementLoss ?? (isMixed ? .crossEntropy : nil) else {
       let labels = try builder.graph.input(name, .int32, shape: .scalar)
       return try builder.graph.crossEntropy(
         builder.value, labels: labels, smoothing: Float(choice.labelSmoothing),
         weights: choice.classWeights.map(Float.init))
     }
     let targets = try builder.graph.input(name, .fp32, shape: Shape(builder.shape))
-    let isOfLogarithms = choice.type == .kullbackLeibler
+    let isOfLogarithms = choice.type == .kullbackLeibler || choice.type == .crossEntropy
     let predictions =
       isOfLogarithms ? try builder.graph.logSoftmax(builder.value) : builder.value
     return try builder.graph.loss(loss, predictions, targets: targets)
+  }
+
+  /// What samples are decides what can be done to them.
+  private static func checkAugmentation(
+    _ configuration: NetworkConfiguration, _ sample: SampleType
+  ) throws(PluginError) {
+    guard !configuration.augmentation.isIdentity else { return }
+    if case .embedding = configuration.layers.first {
+      throw PluginError(
+        field: "configuration.augmentation", "expected none, because the samples are indices")
+    }
+    do throws(RuntimeError) {
+      try configuration.augmentation.validate(for: Shape(sample.shape))
+    } catch {
+      let field = error.field.map { ".\($0)" } ?? ""
+      throw PluginError(error, field: "configuration.augmentation\(field)")
+    }
   }
 
   private static func addAnswer(
