@@ -21,6 +21,7 @@ uint32_t *cs_slot_cancelled(cs_slot *slot) { return &slot->cancelled; }
 cs_tensor *cs_slot_input(cs_slot *slot, uint32_t index) { return &slot->inputs[index]; }
 cs_tensor *cs_slot_output(cs_slot *slot, uint32_t index) { return &slot->outputs[index]; }
 char *cs_slot_message(cs_slot *slot) { return slot->message; }
+char *cs_slot_trace(cs_slot *slot) { return slot->trace; }
 int64_t *cs_tensor_extents(cs_tensor *tensor) { return tensor->extents; }
 
 cs_tensor cs_tensor_copy(const cs_tensor *shared) {
@@ -103,7 +104,9 @@ void cs_copy_across(void *to, const void *from, size_t byte_count) {
   if (byte_count >= least_streamed) {
     char *out = to;
     const char *in = from;
-    size_t done = 0;
+    // A line at a time: the rest of the first one as ever.
+    size_t done = -(uintptr_t)to & 63;
+    memcpy(out, in, done);
     for (; done + 64 <= byte_count; done += 64)
       for (size_t part = 0; part < 64; part += 16)
         _mm_stream_si128((__m128i *)(void *)(out + done + part),

@@ -36,6 +36,9 @@ public final class ModelPlugin: Sendable {
   /// Whether a training needs a data set; if not, it takes none.
   public var needsDataSet: Bool { !capabilities.contains(.trainingWithoutDataSet) }
 
+  /// The memory that one loaded model may take by the plugin's estimate, in bytes.
+  public var maxModelByteCount: Int { limits.maxModelByteCount }
+
   let limits: PluginLimits
   private let implementation: any PluginImplementation
 
@@ -81,8 +84,10 @@ public final class ModelPlugin: Sendable {
 
   /// Loads a model of a version's artifacts, which stay alive as long as the model does.
   ///
-  /// - Throws: `.unimplemented` without the inference capability, `.invalidArgument` for a
-  ///   configuration or artifacts that do not make a model, and what the plugin reports.
+  /// - Throws: `.unimplemented` without the inference capability, `.resourceExhausted` before
+  ///   anything is taken where the plugin's estimate is beyond ``maxModelByteCount``,
+  ///   `.invalidArgument` for a configuration or artifacts that do not make a model, and what the
+  ///   plugin reports.
   public func makeModel(
     artifacts: [Artifact], configuration: String
   ) throws(PluginError) -> PluginModel {
@@ -90,8 +95,32 @@ public final class ModelPlugin: Sendable {
       throw PluginError(.unimplemented, "plugin \(name) \(version) does not serve models")
     }
     try checkSize(configuration)
+    try checkMemory(try estimateForLoading(configuration))
     let model = try implementation.makeModel(artifacts: artifacts, configuration: configuration)
+    try checkMemory(model.memoryByteCount)
     return try PluginModel(plugin: self, implementation: model)
+  }
+
+  /// What a model of the configuration will take; 0 where the plugin cannot tell without a data set.
+  private func estimateForLoading(_ configuration: String) throws(PluginError) -> Int {
+    guard maxModelByteCount < .max else { return 0 }
+    do throws(PluginError) {
+      return try implementation.estimateMemory(configuration: configuration, dataset: nil)
+        .inferenceByteCount
+    } catch {
+      // A worker that died of the question is a reason; a plugin that has no answer is none.
+      guard error.reason == nil else { throw error }
+      return 0
+    }
+  }
+
+  private func checkMemory(_ byteCount: Int) throws(PluginError) {
+    guard byteCount <= maxModelByteCount else {
+      throw PluginError(
+        .resourceExhausted,
+        "expected a model of at most \(maxModelByteCount) bytes of memory, came a configuration of"
+          + " \(name) that takes \(byteCount)", reason: .overMemoryLimit)
+    }
   }
 
   /// Prepares a training run over a data set, which stays alive as long as the trainer does.

@@ -41,6 +41,8 @@ public struct PluginError: Error, Sendable, Hashable, CustomStringConvertible {
     case timedOut = "PLUGIN_TIMED_OUT"
     /// An isolated plugin used up its memory.
     case outOfMemory = "PLUGIN_OUT_OF_MEMORY"
+    /// A model would take more memory than this server gives one.
+    case overMemoryLimit = "MODEL_OVER_MEMORY_LIMIT"
     /// A plugin's answer is not what it declared, or no possible answer.
     case brokeContract = "PLUGIN_BROKE_CONTRACT"
   }

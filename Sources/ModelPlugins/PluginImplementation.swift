@@ -33,6 +33,10 @@ protocol ModelImplementation: AnyObject, Sendable {
   /// 0: unknown.
   var memoryByteCount: Int { get }
 
+  /// Memory in which the inputs of the execution's next call would be no further copy; nil where
+  /// any memory is as good.
+  func lendInputs(byteCounts: [Int], for execution: PluginExecution) -> LentInputs?
+
   /// Reads the execution's checked inputs and allocates its outputs.
   func execute(_ execution: PluginExecution) throws(PluginError)
 
@@ -43,6 +47,7 @@ protocol ModelImplementation: AnyObject, Sendable {
 }
 
 extension ModelImplementation {
+  func lendInputs(byteCounts: [Int], for execution: PluginExecution) -> LentInputs? { nil }
   var isAvailable: Bool { true }
   func onAvailabilityChange(_ body: @escaping @Sendable () -> Void) {}
 }
@@ -55,6 +60,8 @@ protocol TrainerImplementation: AnyObject {
 
   func trainEpoch(_ epoch: Int, observer: TrainingObserver) throws(PluginError)
   func trainStep(_ step: Int, epoch: Int, observer: TrainingObserver) throws(PluginError)
+  /// Whether `partialFit` is offered.
+  var supportsPartialFit: Bool { get }
   /// Goes on learning from the samples of another data set.
   func partialFit(_ dataset: DataSetView, observer: TrainingObserver) throws(PluginError)
   func evaluate(split: String, observer: TrainingObserver) throws(PluginError)
@@ -65,6 +72,8 @@ protocol TrainerImplementation: AnyObject {
 }
 
 extension TrainerImplementation {
+  var supportsPartialFit: Bool { false }
+
   func partialFit(_ dataset: DataSetView, observer: TrainingObserver) throws(PluginError) {
     throw PluginError(.unimplemented, "this plugin does not go on learning from further samples")
   }

@@ -40,6 +40,15 @@ public struct Execution {
   /// Whether nobody waits for the answer any more; a long call asks and throws `.cancelled`.
   public var isCancelled: Bool { table.pointee.is_cancelled(table) }
 
+  /// The W3C trace context of the request, `00-<trace-id>-<parent-id>-<flags>`; nil where the client
+  /// sent none.
+  ///
+  /// Of a batch of several requests that of the first that has one.
+  public var traceParent: String? {
+    let trace = table.pointee.traceparent
+    return trace.size == 0 ? nil : String(trace)
+  }
+
   /// Input `index`, whose type, shape and size the host has checked.
   public func input(_ index: Int) -> Tensor {
     precondition((0..<inputCount).contains(index), "no such input")

@@ -17,6 +17,9 @@ public protocol Trainer: AnyObject {
   func trainEpoch(_ epoch: Int, progress: Progress) throws -> [Metric]
   /// Trains step `step`, from 0, of an epoch; by default `.unimplemented`.
   func trainStep(_ step: Int, epoch: Int, progress: Progress) throws -> [Metric]
+  /// Whether `partialFit` is offered; by default not. Versions then keep their last checkpoint, so
+  /// that jobs can continue them.
+  var supportsPartialFit: Bool { get }
   /// Goes on learning from further samples; by default `.unimplemented`.
   ///
   /// The data set is lent for the call.
@@ -36,6 +39,8 @@ extension Trainer {
   public func trainStep(_ step: Int, epoch: Int, progress: Progress) throws -> [Metric] {
     throw PluginFailure(.unimplemented, "this plugin trains whole epochs only")
   }
+  /// Not offered.
+  public var supportsPartialFit: Bool { false }
   /// Not offered.
   public func partialFit(_ dataset: [Tensor], progress: Progress) throws -> [Metric] {
     throw PluginFailure(.unimplemented, "this plugin does not go on learning")

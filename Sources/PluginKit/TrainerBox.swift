@@ -32,11 +32,14 @@ final class TrainerBox {
         try trainer.trainStep(Int(clamping: step), epoch: Int(epoch), progress: progress)
       }
     }
-    table.pointee.partial_fit = { table, dataset, progress, error in
-      TrainerBox.report(table, progress, error) { trainer, progress in
-        guard let dataset = dataset?.pointee else { throw misuse }
-        let tensors = UnsafeBufferPointer(start: dataset.tensors, count: Int(dataset.tensor_count))
-        return try trainer.partialFit(tensors.map(Tensor.init), progress: progress)
+    if trainer.supportsPartialFit {
+      table.pointee.partial_fit = { table, dataset, progress, error in
+        TrainerBox.report(table, progress, error) { trainer, progress in
+          guard let dataset = dataset?.pointee else { throw misuse }
+          let tensors = UnsafeBufferPointer(
+            start: dataset.tensors, count: Int(dataset.tensor_count))
+          return try trainer.partialFit(tensors.map(Tensor.init), progress: progress)
+        }
       }
     }
     table.pointee.evaluate = { table, split, progress, error in

@@ -76,9 +76,11 @@ final class TestCall: InferenceCall {
 
   private let state = Mutex(State())
   let deadline: ContinuousClock.Instant?
+  let traceParent: String?
 
-  init(deadline: ContinuousClock.Instant? = nil) {
+  init(deadline: ContinuousClock.Instant? = nil, traceParent: String? = nil) {
     self.deadline = deadline
+    self.traceParent = traceParent
   }
 
   var isCancelled: Bool { state.withLock { $0.isCancelled } }
@@ -131,6 +133,7 @@ final class IdentityModel: InferenceModel {
   /// What a call throws instead of answering, by the rows' first byte.
   let refusal: (@Sendable (UnsafeRawBufferPointer) -> PluginError?)?
   private let batches = Mutex<[Int]>([])
+  private let carried = Mutex<[String?]>([])
   private let gate: Gate?
 
   init(
@@ -151,12 +154,16 @@ final class IdentityModel: InferenceModel {
   /// The rows of each call so far.
   var executions: [Int] { batches.withLock { $0 } }
 
+  /// The trace context of each call so far.
+  var traces: [String?] { carried.withLock { $0 } }
+
   func makeExecution() -> any InferenceExecution { Execution(model: self) }
 
   private final class Execution: InferenceExecution, @unchecked Sendable {
     let model: IdentityModel
     // SAFETY: used by one thread at a time, as the protocol has it.
     private var tensors: [Int: InferTensor] = [:]
+    private var trace: String?
 
     init(model: IdentityModel) { self.model = model }
 
@@ -164,9 +171,12 @@ final class IdentityModel: InferenceModel {
       tensors[index] = tensor
     }
 
+    func carry(traceParent: String) { trace = traceParent }
+
     func execute(rows: Int, isCancelled: (@Sendable () -> Bool)?) throws(PluginError) {
       model.gate?.wait()
       model.batches.withLock { $0.append(rows) }
+      model.carried.withLock { $0.append(trace) }
       if let bytes = tensors[0]?.bytes, let error = model.refusal?(bytes) { throw error }
     }
 
@@ -180,7 +190,10 @@ final class IdentityModel: InferenceModel {
       return output
     }
 
-    func reset() { tensors = [:] }
+    func reset() {
+      tensors = [:]
+      trace = nil
+    }
   }
 }
 

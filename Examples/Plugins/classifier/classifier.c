@@ -186,7 +186,8 @@ typedef struct trainer {
   msf_session *session;
   samples data;
   const msf_dataset *dataset;
-  uint64_t seed, steps_done;
+  uint64_t seed;
+  uint32_t epochs_done;
   uint32_t *order;      // of the samples in this epoch
   float *batch;         // [batch_size, width]
   int32_t *batch_labels;
@@ -250,7 +251,6 @@ static msf_status fit(trainer *self, const samples *data, const uint32_t *order,
     msf_status status =
         compute->session_step(compute, self->session, inputs, 2, rows, &loss, error);
     if (status != MSF_OK) return status;
-    self->steps_done++;
     start += rows;
     loss_sum += (double)loss * (double)rows;
     correct += count_correct(self, compute->session_output(compute, self->session, 0, NULL), rows);
@@ -268,7 +268,9 @@ static msf_status train_epoch(const msf_trainer *table, uint32_t epoch,
   // The order is a function of the seed and the epoch, so that a restored run finds it again.
   compute->random_permutation(compute, self->seed, UINT64_MAX - epoch, self->order,
                               (uint32_t)self->data.count);
-  return fit(self, &self->data, self->order, progress, error);
+  msf_status status = fit(self, &self->data, self->order, progress, error);
+  if (status == MSF_OK) self->epochs_done = epoch;
+  return status;
 }
 
 static msf_status partial_fit(const msf_trainer *table, const msf_dataset *dataset,
@@ -326,23 +328,36 @@ static msf_status evaluate(const msf_trainer *table, msf_string split,
   return MSF_OK;
 }
 
+static const msf_artifact *artifact(const msf_artifact *artifacts, uint32_t count,
+                                    const char *name) {
+  for (uint32_t i = 0; i < count; i++)
+    if (equal(artifacts[i].name, name)) return &artifacts[i];
+  return NULL;
+}
+
+// How many epochs are done is no matter of the session's steps: partial_fit takes some too.
 static msf_status checkpoint(const msf_trainer *table, const msf_writer *writer, msf_error *error) {
   trainer *self = table->context;
+  msf_status status = writer->write(writer, text("epochs.bin"), &self->epochs_done,
+                                    sizeof self->epochs_done);
+  if (status != MSF_OK) return status;
   return compute->session_save(compute, self->session, writer, text("session.safetensors"), error);
 }
 
 static msf_status restore(const msf_trainer *table, const msf_artifact *artifacts,
                           uint32_t artifact_count, uint32_t *completed_epochs, msf_error *error) {
   trainer *self = table->context;
-  for (uint32_t i = 0; i < artifact_count; i++) {
-    if (!equal(artifacts[i].name, "session.safetensors")) continue;
-    msf_status status =
-        compute->session_restore(compute, self->session, artifacts[i].bytes,
-                                 artifacts[i].byte_count, &self->steps_done, error);
-    *completed_epochs = (uint32_t)(self->steps_done / table->step_count);
-    return status;
-  }
-  return fail(error, MSF_INVALID_ARGUMENT, "expected the artifact session.safetensors");
+  uint64_t steps;
+  const msf_artifact *session = artifact(artifacts, artifact_count, "session.safetensors");
+  const msf_artifact *epochs = artifact(artifacts, artifact_count, "epochs.bin");
+  if (session == NULL || epochs == NULL || epochs->byte_count != sizeof self->epochs_done)
+    return fail(error, MSF_INVALID_ARGUMENT, "expected session.safetensors and epochs.bin");
+  msf_status status = compute->session_restore(compute, self->session, session->bytes,
+                                               session->byte_count, &steps, error);
+  if (status != MSF_OK) return status;
+  memcpy(&self->epochs_done, epochs->bytes, sizeof self->epochs_done);
+  *completed_epochs = self->epochs_done;
+  return MSF_OK;
 }
 
 // The width of the features is the one thing that serving cannot know from the configuration.
@@ -430,20 +445,15 @@ static void model_destroy(const msf_model *table) {
   free(self);
 }
 
-static const msf_artifact *artifact(const msf_model_request *request, const char *name) {
-  for (uint32_t i = 0; i < request->artifact_count; i++)
-    if (equal(request->artifacts[i].name, name)) return &request->artifacts[i];
-  return NULL;
-}
-
 static msf_status create_model(const msf_plugin *plugin, const msf_model_request *request,
                                const msf_model **out, msf_error *error) {
   (void)plugin;
   configuration c;
   msf_status status = parse(request->configuration, &c, error);
   if (status != MSF_OK) return status;
-  const msf_artifact *weights = artifact(request, "weights.safetensors");
-  const msf_artifact *width = artifact(request, "width.txt");
+  const msf_artifact *weights =
+      artifact(request->artifacts, request->artifact_count, "weights.safetensors");
+  const msf_artifact *width = artifact(request->artifacts, request->artifact_count, "width.txt");
   char digits[32] = "";
   if (weights == NULL || width == NULL || width->byte_count >= sizeof digits)
     return fail(error, MSF_INVALID_ARGUMENT, "expected weights.safetensors and width.txt");

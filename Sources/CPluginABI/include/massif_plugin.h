@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The contract between Massif and a model plugin: C ABI 1.1, inference, training and lent compute.
+// The contract between Massif and a model plugin: C ABI 1.2, inference, training and lent compute.
 //
 // A plugin is a shared object that exports one function, massif_plugin_entry. It links nothing of
 // Massif's and includes this file alone, as C11 or C++17. docs/plugin-abi.md explains the ideas;
@@ -34,6 +34,7 @@
 //
 //   1.0  everything that is not named below
 //   1.1  msf_trainer.partial_fit; the extension "massif.compute/1" (msf_compute)
+//   1.2  msf_execution.traceparent
 
 #ifndef MASSIF_PLUGIN_H
 #define MASSIF_PLUGIN_H
@@ -52,7 +53,7 @@ extern "C" {
 #endif
 
 #define MSF_ABI_MAJOR 1
-#define MSF_ABI_MINOR 1
+#define MSF_ABI_MINOR 2
 
 // ---------------------------------------------------------------------------------------- values
 
@@ -204,6 +205,9 @@ struct msf_execution {
   bool (*is_cancelled)(const msf_execution *execution);
   // Says why execute is about to return a failure. The text is copied. [in-call]
   void (*set_message)(msf_execution *execution, msf_string message);
+  // Since 1.2. The W3C trace context of the request, "00-<trace-id>-<parent-id>-<flags>", where the
+  // client sent one; empty otherwise. Of a batch of several requests that of the first that has one.
+  msf_string traceparent;
 };
 
 // Where training reports to. Lent for one call.
@@ -564,6 +568,9 @@ enum {
   MSF_COMPUTE_SIZE_1_1 = 192
 };
 
+// The sizes of what 1.2 lengthened.
+enum { MSF_EXECUTION_SIZE_1_2 = 80 };
+
 MSF_STATIC_ASSERT(sizeof(void *) == 8 && sizeof(size_t) == 8, "Massif runs on 64-bit machines");
 MSF_STATIC_ASSERT(sizeof(msf_string) == 16, "value, never changes");
 MSF_STATIC_ASSERT(sizeof(msf_tensor) == 48, "value, never changes");
@@ -579,6 +586,8 @@ MSF_STATIC_ASSERT(offsetof(msf_host, extension) == 72, "grows at its end");
 MSF_STATIC_ASSERT(sizeof(msf_execution) >= MSF_EXECUTION_SIZE_1_0, "grows at its end");
 MSF_STATIC_ASSERT(offsetof(msf_execution, output) == 32, "grows at its end");
 MSF_STATIC_ASSERT(offsetof(msf_execution, set_message) == 56, "grows at its end");
+MSF_STATIC_ASSERT(sizeof(msf_execution) >= MSF_EXECUTION_SIZE_1_2, "grows at its end");
+MSF_STATIC_ASSERT(offsetof(msf_execution, traceparent) == 64, "grows at its end");
 MSF_STATIC_ASSERT(sizeof(msf_progress) >= MSF_PROGRESS_SIZE_1_0, "grows at its end");
 MSF_STATIC_ASSERT(offsetof(msf_progress, is_cancelled) == 32, "grows at its end");
 MSF_STATIC_ASSERT(sizeof(msf_writer) >= MSF_WRITER_SIZE_1_0, "grows at its end");

@@ -18,6 +18,8 @@ enum {
   cs_max_tensor_count = 64,
   cs_max_rank = 8,
   cs_message_capacity = 2048,
+  // A W3C traceparent has 55 bytes.
+  cs_trace_capacity = 64,
   // Where the inputs begin.
   cs_header_byte_count = 16384,
 };
@@ -51,9 +53,12 @@ typedef struct cs_slot {
   int64_t batch_size;
   int32_t status;
   uint32_t message_size;
+  uint32_t trace_size;  // of the request's traceparent; 0: none
+  uint32_t reserved;
   cs_tensor inputs[cs_max_tensor_count];
   cs_tensor outputs[cs_max_tensor_count];
   char message[cs_message_capacity];
+  char trace[cs_trace_capacity];
 } cs_slot;
 
 cs_signal *cs_slot_request(cs_slot *slot);
@@ -62,6 +67,7 @@ uint32_t *cs_slot_cancelled(cs_slot *slot);
 cs_tensor *cs_slot_input(cs_slot *slot, uint32_t index);
 cs_tensor *cs_slot_output(cs_slot *slot, uint32_t index);
 char *cs_slot_message(cs_slot *slot);
+char *cs_slot_trace(cs_slot *slot);
 int64_t *cs_tensor_extents(cs_tensor *tensor);
 // Reads from memory that another process may be writing: exactly once, whatever the compiler sees.
 cs_tensor cs_tensor_copy(const cs_tensor *shared);
@@ -70,7 +76,7 @@ void cs_store(uint32_t *shared, uint32_t value);
 
 uint32_t cs_signal_value(const cs_signal *signal);
 // Copies into memory that another core has read: a store to a line in another core's cache takes ten
-// times as long as one past the caches. `to` is aligned to 64 bytes.
+// times as long as one past the caches.
 void cs_copy_across(void *to, const void *from, size_t byte_count);
 
 // Sets the value and wakes all who sleep.

@@ -15,6 +15,8 @@ public final class PluginExecution: @unchecked Sendable {
   @exclusivity(unchecked) public var batchSize = 0
   /// Asked by a long execution, from any thread, whether somebody still waits; must be cheap.
   @exclusivity(unchecked) public var isCancelled: (@Sendable () -> Bool)?
+  /// The W3C trace context of the call, a `traceparent` of version 00; nil where the client sent none.
+  @exclusivity(unchecked) public var traceParent: String?
 
   /// The largest rank of a tensor.
   static let maxRank = 8
@@ -132,6 +134,7 @@ public final class PluginExecution: @unchecked Sendable {
     clearOutputs()
     batchSize = 0
     isCancelled = nil
+    traceParent = nil
   }
 
   /// Forgets what a call has left behind.

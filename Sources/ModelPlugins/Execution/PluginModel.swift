@@ -61,6 +61,14 @@ public final class PluginModel: Sendable {
     PluginExecution(model: self)
   }
 
+  /// Memory to put the inputs of several requests together in, for the next call of `execution`; nil
+  /// where any memory is as good, and for tensors of `BYTES`, whose sizes a worker must not change
+  /// while they are read.
+  public func lendInputs(byteCounts: [Int], for execution: PluginExecution) -> LentInputs? {
+    guard inputs.allSatisfy({ $0.datatype != .bytes }) else { return nil }
+    return implementation.lendInputs(byteCounts: byteCounts, for: execution)
+  }
+
   /// Checks one input as `execute` does, before it is put into a batch.
   ///
   /// - Returns: its rows; 0 when the model does not batch.

@@ -50,7 +50,16 @@ final class ForeignCall {
     table.pointee.context = Unmanaged.passUnretained(execution).toOpaque()
     // A plugin that keeps the table beyond the call finds nobody there.
     defer { table.pointee.context = nil }
-    return withExtendedLifetime(execution) { body(table) }
+    guard var trace = execution.traceParent else {
+      return withExtendedLifetime(execution) { body(table) }
+    }
+    return trace.withUTF8 { text in
+      text.withMemoryRebound(to: CChar.self) { text in
+        table.pointee.traceparent = msf_string(data: text.baseAddress, size: text.count)
+        defer { table.pointee.traceparent = msf_string() }
+        return withExtendedLifetime(execution) { body(table) }
+      }
+    }
   }
 
   private static func of(_ table: UnsafePointer<msf_execution>?) -> PluginExecution? {

@@ -56,6 +56,8 @@ final class ForeignTrainer: TrainerImplementation {
     }
   }
 
+  var supportsPartialFit: Bool { functions.partial_fit != nil }
+
   func partialFit(_ dataset: DataSetView, observer: TrainingObserver) throws(PluginError) {
     guard let partialFit = functions.partial_fit else {
       throw PluginError(

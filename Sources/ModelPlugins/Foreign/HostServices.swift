@@ -13,6 +13,7 @@ final class HostServices: @unchecked Sendable {
   /// Bytes that the plugin holds of what `allocate` lent.
   let allocatedByteCount = Atomic<Int>(0)
 
+  private let maxAllocatedByteCount: Int
   private let workers: WorkerPool
   private let compute: ComputeServices
   private let log: @Sendable (LogLevel, String) -> Void
@@ -21,9 +22,10 @@ final class HostServices: @unchecked Sendable {
 
   init(
     label: String, workers: WorkerPool, instructionSet: InstructionSet,
-    log: @escaping @Sendable (LogLevel, String) -> Void
+    limits: PluginLimits = PluginLimits(), log: @escaping @Sendable (LogLevel, String) -> Void
   ) {
     self.workers = workers
+    maxAllocatedByteCount = limits.maxAllocatedByteCount
     compute = ComputeServices(workers: workers, instructionSet: instructionSet)
     self.log = log
     self.label = Mutex(label)
@@ -89,11 +91,16 @@ final class HostServices: @unchecked Sendable {
   private func allocate(_ byteCount: Int) -> UnsafeMutableRawPointer? {
     var block: UnsafeMutableRawPointer?
     let (total, overflow) = byteCount.addingReportingOverflow(Self.headerByteCount)
-    guard byteCount >= 0, !overflow, posix_memalign(&block, 64, total) == 0, let block else {
+    // Also so that the sum below stays a number.
+    guard (0...maxAllocatedByteCount).contains(byteCount), !overflow else { return nil }
+    let held = allocatedByteCount.add(byteCount, ordering: .relaxed)
+    guard held.newValue <= maxAllocatedByteCount, posix_memalign(&block, 64, total) == 0,
+      let block
+    else {
+      allocatedByteCount.subtract(byteCount, ordering: .relaxed)
       return nil
     }
     block.storeBytes(of: byteCount, as: Int.self)
-    allocatedByteCount.add(byteCount, ordering: .relaxed)
     return block + Self.headerByteCount
   }
 

@@ -28,7 +28,7 @@ enum PluginLibrary {
     let entry = unsafeBitCast(symbol, to: Entry.self)
     let services = HostServices(
       label: String(image.digest.prefix(12)), workers: workers, instructionSet: instructionSet,
-      log: log)
+      limits: limits, log: log)
     guard let table = entry(services.table) else {
       throw PluginError(
         .failedPrecondition,

@@ -79,6 +79,9 @@ public final class PluginTrainer {
     return results
   }
 
+  /// Whether the plugin offers `partialFit`.
+  public var supportsPartialFit: Bool { implementation.supportsPartialFit }
+
   /// Goes on learning from further samples, without starting over; completed epochs do not count it.
   ///
   /// - Parameter dataset: with tensors of the same names, types and sample shapes.

@@ -38,6 +38,7 @@ struct BatchRunner: Sendable {
       execution.setInput(
         index, request.inputs[index], datatype: signature.inputs[index].datatype)
     }
+    if let trace = call.traceParent { execution.carry(traceParent: trace) }
     do throws(PluginError) {
       try execution.execute(
         rows: signature.isBatched ? request.rows : 0, isCancelled: isCancelled)
@@ -82,12 +83,17 @@ struct BatchRunner: Sendable {
     var times = InferenceCounters.Batch()
     times.requests = batch.count
     times.rows = batch.reduce(0) { $0 + $1.rows }
+    let lent = execution.lendInputs(
+      byteCounts: first.request.inputs.indices.map { byteCount(of: batch, $0) })
     for (index, input) in loaded.signature.inputs.enumerated() {
-      guard let tensor = join(batch, index) else {
+      guard let tensor = join(batch, index, in: lent) else {
         let error = PluginError(.resourceExhausted, "no memory for a batch of tensors")
         return fail(batch, error, loaded, queued: 0, begin: begin)
       }
       execution.setInput(index, tensor, datatype: input.datatype)
+    }
+    if let trace = batch.lazy.compactMap(\.call.traceParent).first {
+      execution.carry(traceParent: trace)
     }
     let ready = MonotonicTime.now
     for request in batch { times.queue &+= (start - request.arrival).nanoseconds }
@@ -110,15 +116,28 @@ struct BatchRunner: Sendable {
   }
 
   /// The tensors of input `index`, one behind the other; nil where there is no memory for them.
-  private func join(_ batch: [PendingInference], _ index: Int) -> InferTensor? {
+  private func join(
+    _ batch: [PendingInference], _ index: Int, in lent: LentInputs?
+  ) -> InferTensor? {
     var tensor = batch[0].request.inputs[index]
-    let count = batch.reduce(0) { $0 + $1.request.inputs[index].bytes.count }
-    guard let buffer = pool.bufferIfAvailable(capacity: count) else { return nil }
-    for request in batch { buffer.append(request.request.inputs[index].bytes) }
     tensor.extents[0] = Int64(batch.reduce(0) { $0 + $1.rows })
+    if let lent {
+      for request in batch { lent.append(request.request.inputs[index].bytes, to: index) }
+      tensor.bytes = lent.bytes(index)
+      tensor.owner = nil
+      return tensor
+    }
+    guard let buffer = pool.bufferIfAvailable(capacity: byteCount(of: batch, index)) else {
+      return nil
+    }
+    for request in batch { buffer.append(request.request.inputs[index].bytes) }
     tensor.bytes = buffer.bytes
     tensor.owner = buffer
     return tensor
+  }
+
+  private func byteCount(of batch: [PendingInference], _ index: Int) -> Int {
+    batch.reduce(0) { $0 + $1.request.inputs[index].bytes.count }
   }
 
   /// - Returns: false when the model's outputs cannot be told apart, and the requests have failed.

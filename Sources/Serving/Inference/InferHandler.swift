@@ -66,5 +66,6 @@ final class InferHandler: UnaryDataPlaneHandler {
 }
 
 extension UnaryCall: InferenceCall {
+  var traceParent: String? { TraceContext(metadata)?.text }
   func fail(_ error: ServingError) { fail(error.rpcError) }
 }

@@ -7,6 +7,9 @@ protocol InferenceCall: AnyObject, Sendable {
   var isCancelled: Bool { get }
   /// When the caller stops waiting; nil: never.
   var deadline: ContinuousClock.Instant? { get }
+  /// The W3C trace context that the caller sent, as a `traceparent` of version 00; nil without one,
+  /// which takes no memory to find out.
+  var traceParent: String? { get }
   func succeed(_ message: OutgoingMessage)
   func fail(_ error: ServingError)
   /// Memory for the head of an answer, where there is better than what any thread may take.
@@ -16,6 +19,9 @@ protocol InferenceCall: AnyObject, Sendable {
 }
 
 extension InferenceCall {
+  /// None.
+  var traceParent: String? { nil }
+
   /// Nothing better.
   func responseBuffer(capacity: Int) -> PooledBuffer? { nil }
 

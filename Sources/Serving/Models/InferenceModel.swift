@@ -36,12 +36,22 @@ extension InferenceModel {
 protocol InferenceExecution: AnyObject, Sendable {
   /// Lends an input: a tensor with the batch dimension, where the model has one.
   func setInput(_ index: Int, _ tensor: InferTensor, datatype: DataType)
+  /// Memory to put the tensors of several requests together in; nil: any. Inputs that are then set
+  /// without an owner are taken to lie there.
+  func lendInputs(byteCounts: [Int]) -> LentInputs?
+  /// Tells the next call of its W3C trace context.
+  func carry(traceParent: String)
   /// Runs the model. `isCancelled`, where there is one, may be asked now and then, from any thread.
   func execute(rows: Int, isCancelled: (@Sendable () -> Bool)?) throws(PluginError)
   /// An output of the call that has ended without an error.
   func output(_ index: Int) -> InferOutput
   /// Lets go of inputs and outputs.
   func reset()
+}
+
+extension InferenceExecution {
+  func lendInputs(byteCounts: [Int]) -> LentInputs? { nil }
+  func carry(traceParent: String) {}
 }
 
 /// A plugin's model.
@@ -71,9 +81,11 @@ final class PluginInferenceModel: InferenceModel {
     Execution(model: model, execution: model.makeExecution())
   }
 
-  private final class Execution: InferenceExecution {
+  private final class Execution: InferenceExecution, @unchecked Sendable {
+    // SAFETY: used by one thread at a time, as every execution is.
     let model: PluginModel
     let execution: PluginExecution
+    private var lent: LentInputs?
 
     init(model: PluginModel, execution: PluginExecution) {
       self.model = model
@@ -83,8 +95,18 @@ final class PluginInferenceModel: InferenceModel {
     func setInput(_ index: Int, _ tensor: InferTensor, datatype: DataType) {
       tensor.withExtents {
         execution.setInput(
-          index, datatype: datatype, shape: $0, bytes: tensor.bytes, owner: tensor.owner)
+          index, datatype: datatype, shape: $0, bytes: tensor.bytes,
+          owner: tensor.owner ?? lent?.owner)
       }
+    }
+
+    func lendInputs(byteCounts: [Int]) -> LentInputs? {
+      lent = model.lendInputs(byteCounts: byteCounts, for: execution)
+      return lent
+    }
+
+    func carry(traceParent: String) {
+      execution.traceParent = traceParent
     }
 
     func execute(rows: Int, isCancelled: (@Sendable () -> Bool)?) throws(PluginError) {
@@ -105,6 +127,7 @@ final class PluginInferenceModel: InferenceModel {
     }
 
     func reset() {
+      lent = nil
       execution.reset()
     }
   }

@@ -76,6 +76,8 @@ final class StreamInference: StreamingCallReceiver {
 protocol InferenceStream: AnyObject, Sendable {
   var isCancelled: Bool { get }
   var deadline: ContinuousClock.Instant? { get }
+  /// As ``InferenceCall/traceParent``.
+  var traceParent: String? { get }
   func respond(_ response: OutgoingMessage)
   func complete(_ response: OutgoingMessage?, requestByteCount: Int)
   func fail(_ error: RPCError)
@@ -83,4 +85,11 @@ protocol InferenceStream: AnyObject, Sendable {
   func status(of error: RPCError) -> Status
 }
 
-extension StreamingCall: InferenceStream {}
+extension InferenceStream {
+  /// None.
+  var traceParent: String? { nil }
+}
+
+extension StreamingCall: InferenceStream {
+  var traceParent: String? { TraceContext(metadata)?.text }
+}

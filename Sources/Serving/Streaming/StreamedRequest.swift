@@ -36,6 +36,7 @@ final class StreamedRequest: DecoupledInferenceCall, @unchecked Sendable {
   /// A request that is complete has nobody who waits.
   var isCancelled: Bool { stream?.isCancelled ?? true }
   var deadline: ContinuousClock.Instant? { stream?.deadline }
+  var traceParent: String? { stream?.traceParent }
 
   func respond(_ message: OutgoingMessage) {
     stream?.respond(writer.response(message, isFinal: false))

@@ -34,7 +34,7 @@ struct ABIHeaderTests {
     let sizes: [(size: Int, stated: Int)] = [
       (MemoryLayout<msf_error>.size, MSF_ERROR_SIZE_1_0),
       (MemoryLayout<msf_host>.size, MSF_HOST_SIZE_1_0),
-      (MemoryLayout<msf_execution>.size, MSF_EXECUTION_SIZE_1_0),
+      (MemoryLayout<msf_execution>.size, MSF_EXECUTION_SIZE_1_2),
       (MemoryLayout<msf_progress>.size, MSF_PROGRESS_SIZE_1_0),
       (MemoryLayout<msf_writer>.size, MSF_WRITER_SIZE_1_0),
       (MemoryLayout<msf_dataset>.size, MSF_DATASET_SIZE_1_0),
@@ -62,12 +62,14 @@ struct ABIHeaderTests {
     #expect(DataType(msf: number) == nil)
   }
 
-  @Test("A plugin of the previous minor's header is loaded, and its shorter tables are respected")
-  func previousMinor() throws {
+  @Test(
+    "A plugin of each earlier minor's header is loaded, and its shorter tables are respected",
+    arguments: [0, 1])
+  func earlierMinor(minor: Int) throws {
     try #require(isInstalled("cc"))
     let directory = try TemporaryDirectory()
     let header = Locations.root.appending(
-      path: "Tests/ModelPluginsTests/Headers/massif_plugin_1_0.h")
+      path: "Tests/ModelPluginsTests/Headers/massif_plugin_1_\(minor).h")
     try FileManager.default.copyItem(
       atPath: header.path, toPath: directory.path("massif_plugin.h"))
     let source = try directory.write("old.c", Self.oldPlugin)
@@ -75,24 +77,45 @@ struct ABIHeaderTests {
     let result = try run(
       "cc",
       [
-        "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-I", directory.url.path,
+        "-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-DMINOR=\(minor)",
+        "-I", directory.url.path,
         "-o", library, source,
       ])
     #expect(result.status == 0, "\(result.output)")
     let plugin = try TestRegistry().load(library)
-    #expect(plugin.abiVersion == "1.0")
+    #expect(plugin.abiVersion == "1.\(minor)")
     let trainer = try plugin.makeTrainer(
       configuration: "{}", seed: 1, dataset: TwoMoons.dataset())
     _ = try trainer.trainEpoch(1) { _ in true }
-    // What stands behind its shorter table is not read as the function that 1.1 appended.
+    // What stands behind the table of 1.0 is not read as the function that 1.1 appended; 1.1 has
+    // none.
+    #expect(!trainer.supportsPartialFit)
     let error = failure { _ = try trainer.partialFit(TwoMoons.dataset()) }
     #expect(error?.code == .unimplemented)
+    // The execution that it gets is longer than the one that it knows.
+    let model = try plugin.makeModel(artifacts: [], configuration: "{}")
+    let execution = model.makeExecution()
+    execution.traceParent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    execution.setFloats(0, [1, 2], shape: [2])
+    try model.execute(execution)
+    #expect(execution.output(0).floats == [1, 2])
   }
 
-  /// A trainer table of 1.0 with bytes behind it that are no function.
+  /// A trainer table of the header that it is compiled with, and bytes behind it that are no function.
   private static let oldPlugin = """
     #include "massif_plugin.h"
-    _Static_assert(MSF_ABI_MINOR == 0, "the header of 1.0");
+    _Static_assert(MSF_ABI_MINOR == MINOR, "the header that was meant");
+    static const int64_t shape[] = {-1};
+    static const msf_tensor x = {{"x", 1}, MSF_FP32, 1, shape, NULL, 0};
+    static const msf_tensor y = {{"y", 1}, MSF_FP32, 1, shape, NULL, 0};
+    static msf_status execute(const msf_model *m, msf_execution *e) {
+      (void)m; return e->output_alias(e, 0, 0, MSF_FP32, 1, e->inputs[0].shape); }
+    static void destroy_model(const msf_model *m) { (void)m; }
+    static const msf_model model = {.struct_size = sizeof(msf_model), .inputs = &x, .outputs = &y,
+      .input_count = 1, .output_count = 1, .execute = execute, .destroy = destroy_model};
+    static msf_status create_model(const msf_plugin *p, const msf_model_request *r,
+                                   const msf_model **out, msf_error *e) {
+      (void)p, (void)r, (void)e; *out = &model; return MSF_OK; }
     static msf_status validate(const msf_plugin *p, msf_string c, const msf_dataset *d,
                                msf_error *e) { (void)p, (void)c, (void)d, (void)e; return MSF_OK; }
     static msf_status epoch(const msf_trainer *t, uint32_t n, const msf_progress *p, msf_error *e) {
@@ -114,7 +137,7 @@ struct ABIHeaderTests {
       (void)host;
       static msf_plugin plugin = {.struct_size = sizeof(msf_plugin), .abi_major = MSF_ABI_MAJOR,
         .abi_minor = MSF_ABI_MINOR, .name = {"old", 3}, .version = {"1", 1},
-        .capabilities = MSF_TRAINING, .configuration_schema = {"{}", 2}, .validate = validate,
+        .capabilities = MSF_TRAINING | MSF_INFERENCE, .create_model = create_model, .configuration_schema = {"{}", 2}, .validate = validate,
         .create_trainer = create};
       return &plugin;
     }

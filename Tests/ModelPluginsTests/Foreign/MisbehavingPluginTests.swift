@@ -104,8 +104,8 @@ struct MisbehavingPluginTests {
   @Test(
     "Tables that break the contract are not registered",
     arguments: [
-      ("#define MAJOR 2", PluginError.Code.failedPrecondition, "ABI 2.1, this host has 1.1"),
-      ("#define MINOR 7", .failedPrecondition, "ABI 1.7, this host has 1.1"),
+      ("#define MAJOR 2", PluginError.Code.failedPrecondition, "ABI 2.2, this host has 1.2"),
+      ("#define MINOR 7", .failedPrecondition, "ABI 1.7, this host has 1.2"),
       ("#define SIZE 16", .invalidArgument, "at least 112 bytes, came 16"),
       ("#define NAME \"a/b\"", .invalidArgument, "plugin name"),
       ("#define NAME \"\"", .invalidArgument, "plugin name"),

@@ -55,6 +55,13 @@ enum RoguePlugins {
       memcpy(y, x->bytes, x->byte_count);
       return MSF_OK;
     }
+    #ifdef ESTIMATE
+    static msf_status estimate_memory(const msf_plugin *p, msf_string c, const msf_dataset *d,
+                                      msf_memory_estimate *estimate, msf_error *error) {
+      ESTIMATE
+      return MSF_OK;
+    }
+    #endif
     static void destroy(const msf_model *m) {}
     static const int64_t shape[] = {-1};
     static msf_tensor input, output;
@@ -81,6 +88,9 @@ enum RoguePlugins {
       plugin.version.data = "1"; plugin.version.size = 1; plugin.capabilities = MSF_INFERENCE;
       plugin.configuration_schema.data = "{}"; plugin.configuration_schema.size = 2;
       plugin.validate = validate; plugin.create_model = create_model;
+    #ifdef ESTIMATE
+      plugin.estimate_memory = estimate_memory;
+    #endif
       return &plugin;
     }
     """

@@ -111,6 +111,7 @@ struct RoguesGalleryTests {
       ),
     ])
   func badAnswers(what: String, code: PluginError.Code, text: String, rogue: String) throws {
+    let neighbour = try neighbour()
     let model = try model(["ROGUE": rogue])
     let error = failure { _ = try model.answer(Self.poison) }
     #expect(error?.code == code, "\(what): \(error.map(\.description) ?? "no error")")
@@ -118,6 +119,7 @@ struct RoguesGalleryTests {
       error?.message.contains(text) != false || text.isEmpty, "\(what): \(error?.message ?? "")")
     #expect(model.isAvailable)
     #expect(try model.answer(Self.good) == Self.good)
+    #expect(neighbour.finish() > 0)
   }
 
   @Test(
@@ -138,6 +140,7 @@ struct RoguesGalleryTests {
 
   @Test("A call that nobody waits for is asked to stop, and ended when it does not")
   func cancelled() throws {
+    let neighbour = try neighbour()
     let polite = try model([
       "NAME": "\"polite\"",
       "ROGUE": "while (!e->is_cancelled(e)) usleep(1000); return MSF_CANCELLED;",
@@ -153,6 +156,7 @@ struct RoguesGalleryTests {
     #expect(polite.isAvailable)
     #expect(cancelledCall(rude)?.code == .deadlineExceeded)
     #expect(rude.waitUntilAvailable())
+    #expect(neighbour.finish() > 0)
   }
 
   @Test(
@@ -180,6 +184,7 @@ struct RoguesGalleryTests {
 
   @Test("A model that aborts when it is made is not made, and takes none along for good")
   func abortInCreate() throws {
+    let neighbour = try neighbour()
     let plugin = try load([
       "CREATE": #"if (memmem(r->configuration.data, r->configuration.size, "die", 3)) abort();"#
     ])
@@ -188,6 +193,7 @@ struct RoguesGalleryTests {
     #expect(error?.reason == .crashed)
     #expect(good.waitUntilAvailable())
     #expect(try good.answer(Self.good) == Self.good)
+    #expect(neighbour.finish() > 0)
   }
 
   @Test("A model that can be made once only fails alone after a restart")
@@ -221,14 +227,60 @@ struct RoguesGalleryTests {
       ),
     ])
   func notLoaded(macros: [String: String], code: PluginError.Code, text: String) throws {
+    let neighbour = try neighbour()
     let error = failure { _ = try load(macros) }
     #expect(error?.code == code, "\(error.map(\.description) ?? "no error")")
     #expect(error?.message.contains(text) == true, "\(error?.message ?? "")")
-    #expect(host.registry.plugins.isEmpty)
+    #expect(host.registry.plugins.map(\.name) == ["identity"])
+    #expect(neighbour.finish() > 0)
+  }
+
+  @Test("A file cut short is refused before a worker is started")
+  func truncated() throws {
+    let neighbour = try neighbour()
+    let path = try RoguePlugins.compile([:], in: directory)
+    let whole = try Data(contentsOf: URL(filePath: path))
+    try whole.prefix(whole.count / 2).write(to: URL(filePath: path))
+    let error = failure { _ = try host.load(path, isolation: .isolated) }
+    #expect(error?.code == .invalidArgument)
+    #expect(error?.message.contains("cut short") == true, "\(error?.message ?? "")")
+    #expect(neighbour.finish() > 0)
+  }
+
+  @Test(
+    "100 GB asked for when a model is made is refused with the figures, before anything is taken",
+    arguments: [
+      // Making the model would end the worker, so that it has not been tried.
+      ["ESTIMATE": "estimate->inference_byte_count = 100ULL << 30;", "CREATE": "abort();"],
+      // More than the worker's memory, less than what a model may have in process.
+      ["ESTIMATE": "estimate->inference_byte_count = 1ULL << 30;", "CREATE": "abort();"],
+      ["CREATE": "model_table.memory_byte_count = 100ULL << 30;"],
+    ])
+  func modelBeyondTheMemory(macros: [String: String]) throws {
+    let neighbour = try neighbour()
+    let plugin = try load(macros)
+    let error = failure { _ = try plugin.makeModel(artifacts: [], configuration: "{}") }
+    #expect(error?.code == .resourceExhausted, "\(error.map(\.description) ?? "no error")")
+    #expect(error?.reason == .overMemoryLimit)
+    #expect(error?.message.contains("at most \(320 << 20) bytes") == true)
+    #expect(neighbour.finish() > 0)
+  }
+
+  @Test("A model that takes 100 GB while it is made, having promised none, is not made")
+  func memoryTakenInCreate() throws {
+    let neighbour = try neighbour()
+    let plugin = try load([
+      "CREATE":
+        "char *all = (char *)malloc(100ULL << 30); if (all == NULL) return MSF_RESOURCE_EXHAUSTED; memset(all, 1, 100ULL << 30);"
+    ])
+    let error = failure { _ = try plugin.makeModel(artifacts: [], configuration: "{}") }
+    #expect(error?.code == .resourceExhausted, "\(error.map(\.description) ?? "no error")")
+    #expect(neighbour.finish() > 0)
   }
 
   @Test("A file that changes after it was verified is not looked at again, a restart included")
   func changedFile() throws {
+    let neighbour = try neighbour()
     let path = try RoguePlugins.compile(["ROGUE": "abort();"], in: directory)
     let image = try PluginImage(path: path)
     try Data("something else".utf8).write(to: URL(filePath: path))
@@ -238,10 +290,12 @@ struct RoguesGalleryTests {
     _ = failure { _ = try model.answer(Self.poison) }
     #expect(model.waitUntilAvailable())
     #expect(try model.answer(Self.good) == Self.good)
+    #expect(neighbour.finish() > 0)
   }
 
   @Test("A thread of the plugin that scribbles over the slot harms nobody but the plugin")
   func scribbler() throws {
+    let neighbour = try neighbour()
     // The header lies 16 KiB before the first input; everything in it is written at random.
     let model = try model([
       "GLOBALS":
@@ -260,5 +314,6 @@ struct RoguesGalleryTests {
         #expect(execution.output(0).floats.count == execution.output(0).shape[0])
       }
     }
+    #expect(neighbour.finish() > 0)
   }
 }

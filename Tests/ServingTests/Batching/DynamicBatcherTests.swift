@@ -26,9 +26,9 @@ struct BatchingBench {
   @discardableResult
   func send(
     _ value: UInt8, rows: Int = 1, outputs: [Int]? = nil, queueTimeout: Duration? = nil,
-    deadline: ContinuousClock.Instant? = nil
+    deadline: ContinuousClock.Instant? = nil, traceParent: String? = nil
   ) throws -> TestCall {
-    let call = TestCall(deadline: deadline)
+    let call = TestCall(deadline: deadline, traceParent: traceParent)
     let buffer = PooledBuffer(copying: [UInt8](repeating: value, count: 16 * rows))
     var tensor = InferTensor()
     tensor.rank = 2
@@ -51,6 +51,21 @@ struct BatchingBench {
 }
 
 @Suite(.timeLimit(.minutes(1))) struct DynamicBatcherTests {
+  @Test func aCallCarriesTheTraceOfItsFirstRequestThatHasOne() async throws {
+    let gate = Gate()
+    let bench = BatchingBench(IdentityModel(gate: gate), BatchingPolicy(maxBatchSize: 8))
+    let alone = try bench.send(1, traceParent: "alone")
+    await gate.arrival()
+    var calls = try [nil, "second", "third"].map { try bench.send(2, traceParent: $0) }
+    gate.open(2)
+    for call in [alone] + calls { _ = await call.outcome() }
+    calls.append(try bench.send(3))
+    gate.open()
+    _ = await calls[3].outcome()
+    #expect(bench.model.executions == [1, 3, 1])
+    #expect(bench.model.traces == ["alone", "second", nil])
+  }
+
   @Test func whatQueuesWhileABatchRunsIsOneBatch() async throws {
     let gate = Gate()
     let bench = BatchingBench(IdentityModel(gate: gate), BatchingPolicy(maxBatchSize: 8))

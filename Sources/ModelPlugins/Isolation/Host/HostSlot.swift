@@ -51,6 +51,15 @@ final class HostSlot: @unchecked Sendable {
     }
   }
 
+  /// Where the inputs of these sizes lie, one behind the other.
+  func inputMemories(byteCounts: [Int]) -> [UnsafeMutableRawBufferPointer] {
+    var offset = layout.inputOffset
+    return byteCounts.map { count in
+      defer { offset += SlotLayout.roundUp(count, SlotLayout.alignment) }
+      return UnsafeMutableRawBufferPointer(rebasing: mapping.memory[offset..<offset + count])
+    }
+  }
+
   /// Copies the inputs into the slot and hands the call to the worker.
   func post(_ execution: PluginExecution, model: UInt32) {
     if number % Self.callsBetweenTrims == 0 { trim() }
@@ -64,18 +73,34 @@ final class HostSlot: @unchecked Sendable {
       tensor.pointee.byte_count = UInt64(input.bytes.count)
       let extents = cs_tensor_extents(tensor)
       for axis in 0..<input.rank { extents[axis] = input.extents[axis] }
-      if let bytes = input.bytes.baseAddress, let base = mapping.memory.baseAddress {
+      // What was lent from here lies here already.
+      if let bytes = input.bytes.baseAddress, let base = mapping.memory.baseAddress,
+        bytes != UnsafeRawPointer(base + offset)
+      {
         cs_copy_across(base + offset, bytes, input.bytes.count)
       }
       offset += SlotLayout.roundUp(input.bytes.count, SlotLayout.alignment)
     }
     slot.pointee.model = model
     slot.pointee.batch_size = Int64(execution.batchSize)
+    slot.pointee.trace_size = 0
+    if let trace = execution.traceParent { write(trace) }
     cs_store(cs_slot_cancelled(slot), 0)
     number = number &+ 1
     // The two words that are no numbers come round after 2^32 calls.
     if number >= cs_gone { number = 1 }
     cs_post(cs_slot_request(slot), number)
+  }
+
+  private func write(_ trace: String) {
+    var trace = trace
+    trace.withUTF8 { text in
+      // What is longer is no traceparent of the version that is known.
+      guard text.count <= Int(cs_trace_capacity) else { return }
+      UnsafeMutableRawBufferPointer(start: cs_slot_trace(slot), count: Int(cs_trace_capacity))
+        .copyBytes(from: text)
+      slot.pointee.trace_size = UInt32(text.count)
+    }
   }
 
   /// What the wait for an answer came to.

@@ -50,16 +50,18 @@ final class IsolatedModel: ModelImplementation {
   private func lease(
     for execution: PluginExecution, in process: IsolatedProcess
   ) throws(PluginError) -> SlotLease {
-    let needed = HostSlot.inputByteCount(of: execution)
-    let kept: KeptLease
-    if let attachment = execution.attachment as? KeptLease {
-      kept = attachment
-    } else {
-      kept = KeptLease()
-      execution.attachment = kept
-    }
+    try lease(for: execution, in: process, inputByteCount: HostSlot.inputByteCount(of: execution))
+  }
+
+  private func lease(
+    for execution: PluginExecution, in process: IsolatedProcess, inputByteCount needed: Int
+  ) throws(PluginError) -> SlotLease {
+    let kept = kept(by: execution)
+    let isLent = kept.isLent
+    kept.isLent = false
     if let lease = kept.lease, lease.process === process,
-      lease.slot.layout.inputCapacity >= needed, isKnownUniquelyReferenced(&kept.lease)
+      lease.slot.layout.inputCapacity >= needed,
+      isLent || isKnownUniquelyReferenced(&kept.lease)
     {
       return lease
     }
@@ -70,6 +72,25 @@ final class IsolatedModel: ModelImplementation {
       of: process)
     kept.lease = lease
     return lease
+  }
+
+  private func kept(by execution: PluginExecution) -> KeptLease {
+    if let attachment = execution.attachment as? KeptLease { return attachment }
+    let kept = KeptLease()
+    execution.attachment = kept
+    return kept
+  }
+
+  func lendInputs(byteCounts: [Int], for execution: PluginExecution) -> LentInputs? {
+    let needed = byteCounts.reduce(0) { $0 + SlotLayout.roundUp($1, SlotLayout.alignment) }
+    // Without a worker there is a better moment to say so: the call.
+    guard let process = try? plugin.supervisor.process(for: number),
+      let lease = try? lease(for: execution, in: process, inputByteCount: needed)
+    else { return nil }
+    kept(by: execution).isLent = true
+    return LentInputs(lease.slot.inputMemories(byteCounts: byteCounts), owner: lease) {
+      cs_copy_across($0, $1.baseAddress ?? UnsafeRawPointer($0), $1.count)
+    }
   }
 
   /// How often a call that sleeps looks whether it is still wanted.
@@ -122,6 +143,8 @@ final class IsolatedModel: ModelImplementation {
   /// What an execution keeps for its next call.
   private final class KeptLease {
     var lease: SlotLease?
+    /// Whether the next call's inputs were put into it, so that it is that call's alone.
+    var isLent = false
   }
 }
 

@@ -32,6 +32,10 @@ final class IsolatedPlugin: PluginImplementation {
       label: String(image.digest.prefix(12)), threadCount: configuration.threadCount ?? threadCount,
       instructionSet: instructionSet.name,
       maxMemoryByteCount: configuration.maxMemoryByteCount, limits: limits)
+    var limits = limits
+    if configuration.maxMemoryByteCount > 0 {
+      limits.maxModelByteCount = min(limits.maxModelByteCount, configuration.maxMemoryByteCount)
+    }
     let supervisor = try WorkerSupervisor(
       image: image, request: request, configuration: configuration, log: log)
     let plugin = try supervisor.start()

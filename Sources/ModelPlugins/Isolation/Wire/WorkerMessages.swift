@@ -64,6 +64,8 @@ struct LoadRequest: WireMessage {
     limits.maxOutputByteCount = try decoder.count()
     limits.maxIdleOutputByteCount = try decoder.count()
     limits.maxConfigurationByteCount = try decoder.count()
+    // The host has asked for the estimate before it asks for the model.
+    limits.maxModelByteCount = .max
   }
 
   func encode(to encoder: inout WireEncoder) {

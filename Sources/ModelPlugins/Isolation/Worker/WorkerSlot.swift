@@ -70,6 +70,11 @@ final class WorkerSlot: @unchecked Sendable {
     execution.outputMemory = outputs
     execution.batchSize = Int(slot.pointee.batch_size)
     execution.isCancelled = isCancelled
+    let traceSize = Int(slot.pointee.trace_size)
+    if traceSize > 0 {
+      let text = UnsafeRawBufferPointer(start: cs_slot_trace(slot), count: Int(cs_trace_capacity))
+      execution.traceParent = String(decoding: text.prefix(traceSize), as: UTF8.self)
+    }
     for index in model.inputs.indices {
       let tensor = cs_slot_input(slot, UInt32(index))
       guard let datatype = DataType(msf: tensor.pointee.data_type),
