@@ -165,7 +165,7 @@ let package = Package(
       name: "LifecycleTests",
       dependencies: [
         "Lifecycle", "RPCTransport", "RPCServer", "MassifAPI", "ModelPlugins", "Runtime", "Store",
-        "TestSupport", logging, protobuf,
+        "TestSupport", "massif-plugin-worker", logging, protobuf,
       ], swiftSettings: strict),
     .testTarget(
       name: "MassifClientTests",

@@ -45,7 +45,8 @@ public final class ControlPlane: Sendable {
       environments: hub, now: now, log: log)
     datasets = DataSetService(configuration: configuration, store: store, now: now, log: log)
     jobService = JobService(
-      configuration: configuration, store: store, plugins: plugins, jobs: jobs, now: now)
+      configuration: configuration, store: store, plugins: plugins, jobs: jobs,
+      publisher: publisher, now: now)
     environments = EnvironmentService(jobs: jobService, hub: hub)
     models = ModelService(
       store: store, plugins: plugins, publisher: publisher, server: server,

@@ -19,8 +19,6 @@ public struct LifecycleConfiguration: Sendable {
   public var maxPluginByteCount = 256 << 20
   /// What a training may take by its plugin's estimate, in bytes.
   public var maxTrainingByteCount = 16 << 30
-  /// What a loaded model may take by its plugin's estimate, in bytes.
-  public var maxModelByteCount = 4 << 30
   /// The keys whose signature a plugin needs.
   public var trustedPluginKeys = TrustedPluginKeys()
   /// Where plugins lie that are registered when the server starts; empty for nowhere.

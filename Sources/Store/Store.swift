@@ -60,6 +60,9 @@ public final class Store: Sendable {
     lock.release()
   }
 
+  /// Where the versions of models are.
+  var modelsPath: String { "\(path)/models" }
+
   /// The directory of a job, which is made if need be.
   public func jobDirectory(_ job: ResourceName) throws(StoreError) -> Directory {
     try jobs.makeDirectory(job)

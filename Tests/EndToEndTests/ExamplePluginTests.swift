@@ -10,7 +10,8 @@ import Testing
   struct Example: Sendable, CustomTestStringConvertible {
     var name: String
     var command: [String]
-    var testDescription: String { name }
+    var isIsolated = false
+    var testDescription: String { isIsolated ? "\(name), isolated" : name }
   }
 
   private static let sources = BuildProducts.root.appending(path: "Examples/Plugins").path
@@ -23,6 +24,12 @@ import Testing
         "cc", "-std=c11", "-O2", "-shared", "-fPIC", "-I", header, "-o", "{}",
         "\(sources)/classifier/classifier.c",
       ]),
+    Example(
+      name: "classifier-c",
+      command: [
+        "cc", "-std=c11", "-O2", "-shared", "-fPIC", "-I", header, "-o", "{}",
+        "\(sources)/classifier/classifier.c",
+      ], isIsolated: true),
     Example(
       name: "classifier-cpp",
       command: [
@@ -58,8 +65,16 @@ import Testing
     #expect(unsigned.status != 0)
     #expect(unsigned.errors.contains("massif plugins sign"), "\(unsigned.errors)")
     try await keys.sign(library)
-    let registered = try await massif.massifJSON(["plugins", "register", library], as: "admin")
+    let registered = try await massif.massifJSON(
+      ["plugins", "register", library] + (example.isIsolated ? ["--isolated"] : []), as: "admin")
     #expect(registered["name"] as? String == example.name)
+    let described = try await massif.massifJSON(["plugins", "describe", example.name])
+    let sandbox = try #require(described["sandbox"] as? [String])
+    #expect(sandbox.contains { $0.hasPrefix("seccomp") } == example.isIsolated, "\(sandbox)")
+    if example.isIsolated {
+      let text = try await massif.massif(["plugins", "describe", example.name])
+      #expect(text.output.contains("sandbox    \(sandbox[0])"), "\(text.output)")
+    }
     #expect((registered["signed_by"] as? String)?.count == 64)
 
     let data = try Rings(in: massif.directory)
@@ -79,10 +94,29 @@ import Testing
     #expect((job["epochs"] as? [Any])?.count == 25)
 
     _ = try await massif.massifJSON(["deploy", "rings"])
-    #expect(try await accuracy(massif, data) > 0.9)
+    #expect(try await accuracy(massif) > 0.9)
+    if example.name == "classifier-c" { try await learnsOn(massif) }
   }
 
-  private func accuracy(_ massif: Installation, _ data: Rings) async throws -> Double {
+  /// Has the version learn on from the samples that it has seen, and serves what becomes of it.
+  private func learnsOn(_ massif: Installation) async throws {
+    let specification = massif.directory.appending(path: "more.yaml")
+    try Data("{model: rings, dataset: rings, continue_version: 1}".utf8).write(to: specification)
+    let submitted = try await massif.massifJSON(["train", specification.path])
+    let id = try #require(submitted["id"] as? String)
+    let watched = try await massif.massif(["jobs", "watch", id])
+    #expect(watched.status == 0, "\(watched.errors)")
+    let job = try await massif.massifJSON(["jobs", "get", id])
+    #expect(job["state"] as? String == "SUCCEEDED", "\(job["error"] ?? "")")
+    #expect(job["version"] as? Int == 2)
+    #expect(job["continue_version"] as? Int == 1)
+    _ = try await massif.massifJSON(["deploy", "rings"])
+    #expect(try await accuracy(massif) > 0.9)
+  }
+
+  /// Asks for all samples at once and for each alone, at the same time, so that the server puts some
+  /// together: the answers are the same.
+  private func accuracy(_ massif: Installation) async throws -> Double {
     let address = try #require(ServerAddress(massif.address))
     let client = try MassifClient(
       addresses: [address],
@@ -92,6 +126,20 @@ import Testing
     let answer = try await client.infer(
       "rings", inputs: [Tensor("features", shape: [60, 2], points)])
     let probabilities = try answer.outputs[0].elements(of: Float.self)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for row in 0..<60 {
+        group.addTask {
+          let sample = Array(points[2 * row..<2 * row + 2])
+          let one = try await client.infer(
+            "rings", inputs: [Tensor("features", shape: [1, 2], sample)])
+          let alone = try one.outputs[0].elements(of: Float.self)
+          for (came, expected) in zip(alone, probabilities[2 * row..<2 * row + 2]) {
+            #expect(abs(came - expected) < 1e-5, "row \(row)")
+          }
+        }
+      }
+      try await group.waitForAll()
+    }
     let right = (0..<60).filter {
       (probabilities[2 * $0 + 1] > probabilities[2 * $0]) == (labels[$0] == 1)
     }

@@ -109,11 +109,55 @@ nonisolated struct Massif_V1_Worker_Command: Sendable {
     /// "in-process", "isolated"
     var pluginIsolation: String = String()
 
+    /// unset: a training from the beginning
+    var continuation: Massif_V1_Worker_Command.Continuation {
+      get {_continuation ?? Massif_V1_Worker_Command.Continuation()}
+      set {_continuation = newValue}
+    }
+    /// Returns true if `continuation` has been explicitly set.
+    var hasContinuation: Bool {self._continuation != nil}
+    /// Clears the value of `continuation`. Subsequent reads from it will return its default value.
+    mutating func clearContinuation() {self._continuation = nil}
+
     var unknownFields = SwiftProtobuf.UnknownStorage()
 
     init() {}
 
     fileprivate var _specification: MassifAPI.Massif_V1_TrainingSpecification? = nil
+    fileprivate var _continuation: Massif_V1_Worker_Command.Continuation? = nil
+  }
+
+  /// Learn on from a version's last checkpoint, with the data set of the job.
+  nonisolated struct Continuation: Sendable {
+    // SwiftProtobuf.Message conformance is added in an extension below. See the
+    // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+    // methods supported on all messages.
+
+    /// what the version was trained on from the beginning
+    var datasetPath: String = String()
+
+    var checkpoint: [Massif_V1_Worker_Command.Continuation.CheckpointFile] = []
+
+    var unknownFields = SwiftProtobuf.UnknownStorage()
+
+    nonisolated struct CheckpointFile: Sendable {
+      // SwiftProtobuf.Message conformance is added in an extension below. See the
+      // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+      // methods supported on all messages.
+
+      var name: String = String()
+
+      var path: String = String()
+
+      /// sha256 in hexadecimal
+      var digest: String = String()
+
+      var unknownFields = SwiftProtobuf.UnknownStorage()
+
+      init() {}
+    }
+
+    init() {}
   }
 
   /// Stop within a batch and answer `cancelled`. Closing the socket stops the worker without an answer: the job is
@@ -437,7 +481,7 @@ nonisolated extension Massif_V1_Worker_Command: SwiftProtobuf.Message, SwiftProt
 
 nonisolated extension Massif_V1_Worker_Command.Train: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = Massif_V1_Worker_Command.protoMessageName + ".Train"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}job_id\0\u{1}specification\0\u{3}dataset_path\0\u{3}plugin_path\0\u{3}plugin_digest\0\u{3}job_directory\0\u{1}threads\0\u{3}plugin_isolation\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}job_id\0\u{1}specification\0\u{3}dataset_path\0\u{3}plugin_path\0\u{3}plugin_digest\0\u{3}job_directory\0\u{1}threads\0\u{3}plugin_isolation\0\u{1}continuation\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -453,6 +497,7 @@ nonisolated extension Massif_V1_Worker_Command.Train: SwiftProtobuf.Message, Swi
       case 6: try { try decoder.decodeSingularStringField(value: &self.jobDirectory) }()
       case 7: try { try decoder.decodeSingularUInt32Field(value: &self.threads) }()
       case 8: try { try decoder.decodeSingularStringField(value: &self.pluginIsolation) }()
+      case 9: try { try decoder.decodeSingularMessageField(value: &self._continuation) }()
       default: break
       }
     }
@@ -487,6 +532,9 @@ nonisolated extension Massif_V1_Worker_Command.Train: SwiftProtobuf.Message, Swi
     if !self.pluginIsolation.isEmpty {
       try visitor.visitSingularStringField(value: self.pluginIsolation, fieldNumber: 8)
     }
+    try { if let v = self._continuation {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 9)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -499,6 +547,82 @@ nonisolated extension Massif_V1_Worker_Command.Train: SwiftProtobuf.Message, Swi
     if lhs.jobDirectory != rhs.jobDirectory {return false}
     if lhs.threads != rhs.threads {return false}
     if lhs.pluginIsolation != rhs.pluginIsolation {return false}
+    if lhs._continuation != rhs._continuation {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Massif_V1_Worker_Command.Continuation: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = Massif_V1_Worker_Command.protoMessageName + ".Continuation"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{3}dataset_path\0\u{1}checkpoint\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.datasetPath) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.checkpoint) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.datasetPath.isEmpty {
+      try visitor.visitSingularStringField(value: self.datasetPath, fieldNumber: 1)
+    }
+    if !self.checkpoint.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.checkpoint, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Massif_V1_Worker_Command.Continuation, rhs: Massif_V1_Worker_Command.Continuation) -> Bool {
+    if lhs.datasetPath != rhs.datasetPath {return false}
+    if lhs.checkpoint != rhs.checkpoint {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Massif_V1_Worker_Command.Continuation.CheckpointFile: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  static let protoMessageName: String = Massif_V1_Worker_Command.Continuation.protoMessageName + ".CheckpointFile"
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}path\0\u{1}digest\0")
+
+  mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.path) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.digest) }()
+      default: break
+      }
+    }
+  }
+
+  func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if !self.path.isEmpty {
+      try visitor.visitSingularStringField(value: self.path, fieldNumber: 2)
+    }
+    if !self.digest.isEmpty {
+      try visitor.visitSingularStringField(value: self.digest, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  static func ==(lhs: Massif_V1_Worker_Command.Continuation.CheckpointFile, rhs: Massif_V1_Worker_Command.Continuation.CheckpointFile) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.path != rhs.path {return false}
+    if lhs.digest != rhs.digest {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -404,10 +404,33 @@ final class JobManager: Sendable {
           let plugin = publisher.plugins.plugin(digest: digest.hexadecimal)
           $0.pluginIsolation = (plugin?.isolation ?? .isolated).rawValue
         }
+        if let version = record.training.continuedVersion {
+          $0.continuation = continuation(of: record.training.model, version)
+        }
         $0.jobDirectory = store.jobPath(record.id)
         $0.threads = UInt32(
           clamping: record.training.threads == 0
             ? configuration.defaultThreads : record.training.threads)
+      }
+    }
+  }
+
+  /// Where a worker finds what a version learns on from.
+  private func continuation(
+    of model: QualifiedName, _ version: Int64
+  ) -> Massif_V1_Worker_Command.Continuation {
+    // Versions are never removed; without its checkpoint the worker says what is missing.
+    guard let base = try? store.version(version, of: model) else { return .init() }
+    return .with {
+      if let origin = base.manifest.originDigest {
+        $0.datasetPath = store.datasets.path(of: origin)
+      }
+      $0.checkpoint = (base.manifest.checkpoint ?? []).map { file in
+        .with {
+          $0.name = JobFiles.artifact(of: file.name)
+          $0.path = store.path(of: file.name, in: base)
+          $0.digest = file.digest.hexadecimal
+        }
       }
     }
   }

@@ -18,7 +18,7 @@ struct VersionPublisher: Sendable {
     let plugin = try self.plugin(training.plugin, digest: training.pluginDigest)
     let staged = try StagedDirectory(
       adopting: JobFiles.export, in: store.jobDirectory(job.id))
-    let files = try staged.artifacts()
+    let (checkpoint, files) = JobFiles.split(try staged.artifacts())
     let artifacts = try files.map { record in
       let file = try staged.map(record.name)
       return Artifact(name: record.name.description, bytes: file.bytes, owner: file)
@@ -29,10 +29,17 @@ struct VersionPublisher: Sendable {
       configuration: training.configuration, dataset: training.dataset,
       datasetDigest: training.datasetDigest, seed: training.seed,
       metrics: job.epochs.last?.metrics ?? [], inputs: signature.inputs,
-      outputs: signature.outputs, artifacts: files)
+      outputs: signature.outputs, artifacts: files, continuedVersion: training.continuedVersion,
+      checkpoint: checkpoint, originDigest: checkpoint == nil ? nil : try origin(of: training))
     return try store.publish(
       staged, as: training.model, manifest: manifest, finishing: job.id,
       audit: AuditRecord(created: now(), createdBy: job.audit.createdBy))
+  }
+
+  /// The data set of the first training of a chain of versions that learned on.
+  private func origin(of training: TrainingRecord) throws -> Digest? {
+    guard let version = training.continuedVersion else { return training.datasetDigest }
+    return try store.version(version, of: training.model)?.manifest.originDigest
   }
 
   /// Makes a version of a model that needs no training.

@@ -58,6 +58,7 @@ extension Massif_V1_TrainingSpecification {
     configuration = training.configuration
     seed = training.seed
     threads = UInt32(clamping: training.threads)
+    continueVersion = training.continuedVersion ?? 0
   }
 }
 
@@ -152,6 +153,8 @@ extension Massif_V1_ModelVersion {
         $0.byteCount = UInt64(artifact.byteCount)
       }
     }
+    continuedVersion = manifest.continuedVersion ?? 0
+    continuable = manifest.checkpoint != nil
   }
 }
 

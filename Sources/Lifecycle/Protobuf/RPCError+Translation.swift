@@ -39,13 +39,23 @@ extension RPCError {
   private init(_ error: PluginError, field: String) {
     let code = Status.Code(rawValue: error.code.rawValue) ?? .internal
     guard !error.violations.isEmpty else {
-      self.init(code, error.message, cause: error)
+      self.init(code, error.message, details: Self.details(of: error), cause: error)
       return
     }
     self = .invalidArgument(
       error.violations.map {
         .init(field: Self.path(field, $0.field), description: $0.description)
       })
+  }
+
+  private static func details(of error: PluginError) -> [ErrorDetail] {
+    guard let reason = error.reason else { return [] }
+    let information = ErrorDetail.errorInfo(reason: reason.rawValue, metadata: [:])
+    guard reason == .overMemoryLimit else { return [information] }
+    return [
+      information,
+      .quotaFailure([QuotaViolation(subject: "memory", description: error.message)]),
+    ]
   }
 
   private init(_ error: RuntimeError, field: String) {

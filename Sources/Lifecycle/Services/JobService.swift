@@ -12,6 +12,7 @@ struct JobService: Sendable {
   let store: Store
   let plugins: PluginRegistry
   let jobs: JobManager
+  let publisher: VersionPublisher
   let now: @Sendable () -> Date
 
   /// Adds the service's methods.
@@ -104,11 +105,14 @@ struct JobService: Sendable {
       specification.dataset.isEmpty
       ? nil : try context.qualifiedName(specification.dataset, field: "specification.dataset")
     if let dataset { try context.require(.read, "data set", dataset) }
-    let pluginName = try context.name(specification.plugin, field: "specification.plugin")
     guard specification.threads <= Self.maxThreads else {
       throw RPCError.invalidArgument(
         "specification.threads", "expected 0 to \(Self.maxThreads), came \(specification.threads)")
     }
+    guard specification.continueVersion == 0 else {
+      return try checkContinuation(specification, model, dataset, context)
+    }
+    let pluginName = try context.name(specification.plugin, field: "specification.plugin")
     guard let plugin = plugins.plugin(named: pluginName.description) else {
       throw RPCError.notFound(Resource(kind: "plugin", team: nil, name: pluginName.description))
     }
@@ -119,19 +123,8 @@ struct JobService: Sendable {
     guard (dataset != nil) == plugin.needsDataSet else {
       throw RPCError.invalidArgument("specification.dataset", plugin.dataSetExpectation)
     }
-    let record = try dataset.map { name in
-      guard let record = try store.dataset(name) else { throw RPCError.notFound("data set", name) }
-      return record
-    }
-    do {
-      let description = try record.map { try DataSetDescription($0) }
-      try plugin.validate(configuration: specification.configuration, dataset: description)
-      try checkMemory(
-        try plugin.estimateMemory(
-          configuration: specification.configuration, dataset: description))
-    } catch {
-      throw RPCError(translating: error, field: "specification")
-    }
+    let record = try dataset.map(find)
+    try check(specification.configuration, record, on: plugin)
     return TrainingRecord(
       model: model, dataset: dataset, datasetDigest: record?.digest, plugin: pluginName,
       pluginDigest: Digest(hexadecimal: plugin.digest),
@@ -139,11 +132,74 @@ struct JobService: Sendable {
       threads: Int(specification.threads))
   }
 
+  /// A version learns on with its own plugin, configuration and seed.
+  private func checkContinuation(
+    _ specification: Massif_V1_TrainingSpecification, _ model: QualifiedName,
+    _ dataset: QualifiedName?, _ context: CallContext
+  ) throws -> TrainingRecord {
+    let number = specification.continueVersion
+    for (field, isGiven) in [
+      ("plugin", !specification.plugin.isEmpty),
+      ("configuration", !specification.configuration.isEmpty), ("seed", specification.seed != 0),
+    ] where isGiven {
+      throw RPCError.invalidArgument(
+        "specification.\(field)", "expected nothing beside continue_version: it is the version's")
+    }
+    guard let base = try number > 0 ? store.version(number, of: model) : nil else {
+      throw RPCError(.notFound, "model \(model) has no version \(number)")
+    }
+    guard base.manifest.checkpoint != nil else {
+      throw RPCError(
+        .failedPrecondition,
+        "version \(number) of model \(model) cannot learn on: plugin \(base.manifest.plugin) does"
+          + " not offer it; train a version from the beginning")
+    }
+    guard let dataset else {
+      throw RPCError.invalidArgument(
+        "specification.dataset", "expected the data set to learn on from, came none")
+    }
+    let record = try find(dataset)
+    let plugin: ModelPlugin
+    do {
+      plugin = try publisher.plugin(base.manifest.plugin, digest: base.build)
+    } catch {
+      throw RPCError(translating: error)
+    }
+    try check(base.manifest.configuration, record, on: plugin)
+    return TrainingRecord(
+      model: model, dataset: dataset, datasetDigest: record.digest, plugin: base.manifest.plugin,
+      pluginDigest: base.build, configuration: base.manifest.configuration,
+      seed: base.manifest.seed, threads: Int(specification.threads), continuedVersion: number)
+  }
+
+  private func find(_ dataset: QualifiedName) throws -> DataSetRecord {
+    guard let record = try store.dataset(dataset) else {
+      throw RPCError.notFound("data set", dataset)
+    }
+    return record
+  }
+
+  /// Asks the plugin whether the configuration is right, for the data set, and what it takes.
+  private func check(
+    _ configuration: String, _ dataset: DataSetRecord?, on plugin: ModelPlugin
+  ) throws(RPCError) {
+    do {
+      let description = try dataset.map { try DataSetDescription($0) }
+      try plugin.validate(configuration: configuration, dataset: description)
+      try checkMemory(
+        try plugin.estimateMemory(configuration: configuration, dataset: description), of: plugin)
+    } catch {
+      throw RPCError(translating: error, field: "specification")
+    }
+  }
+
   /// A few numbers in a configuration can ask for any amount of memory.
-  private func checkMemory(_ estimate: MemoryEstimate) throws(RPCError) {
+  private func checkMemory(
+    _ estimate: MemoryEstimate, of plugin: ModelPlugin
+  ) throws(RPCError) {
     let demands = [
       ("training", estimate.trainingByteCount, configuration.maxTrainingByteCount),
-      ("serving", estimate.inferenceByteCount, configuration.maxModelByteCount),
+      ("serving", estimate.inferenceByteCount, plugin.maxModelByteCount),
     ]
     for (what, count, limit) in demands where count > limit {
       let bound = "at most \(limit) bytes for \(what)"

@@ -299,6 +299,7 @@ struct PluginService: Sendable {
     message.capabilities = plugin.capabilities.map(\.rawValue).sorted()
     message.abiVersion = plugin.abiVersion
     message.isolation = Massif_V1_PluginIsolation(plugin.isolation)
+    message.sandbox = plugin.sandbox
     if let record {
       message.audit = Massif_V1_AuditStamp(record.audit)
       message.byteCount = UInt64(record.byteCount)

@@ -7,10 +7,10 @@ import SwiftProtobuf
 
 /// One training job in the worker: prepare, train epoch by epoch with checkpoints, export.
 struct TrainingRun {
-  private let command: Massif_V1_Worker_Command.Train
+  let command: Massif_V1_Worker_Command.Train
   private let channel: MessageChannel
-  private let control: WorkerControl
-  private let clock = ContinuousClock()
+  let control: WorkerControl
+  let clock = ContinuousClock()
 
   init(
     _ command: Massif_V1_Worker_Command.Train, channel: MessageChannel, control: WorkerControl
@@ -25,10 +25,10 @@ struct TrainingRun {
     let directory = try Directory(path: command.jobDirectory)
     let checkpoints = try CheckpointDirectory(directory)
     let plugin = try loadPlugin()
-    let dataset =
-      command.datasetPath.isEmpty
-      ? DataSetView.none
-      : try SafetensorsDataSet(file: MappedFile(path: command.datasetPath)).view()
+    let dataset = try Self.view(command.datasetPath)
+    if command.hasContinuation {
+      return try export(learnOn(plugin, from: command.continuation, with: dataset), to: directory)
+    }
     var (trainer, results) = try prepare(plugin, dataset, checkpoints)
     if let demand = trainer.environmentDemand {
       report { $0.environmentsWanted = .init(demand.specification) }
@@ -67,6 +67,11 @@ struct TrainingRun {
     try export(trainer, to: directory)
   }
 
+  /// The data set of a file; that of no path has no tensors.
+  static func view(_ path: String) throws -> DataSetView {
+    path.isEmpty ? .none : try SafetensorsDataSet(file: MappedFile(path: path)).view()
+  }
+
   private func loadPlugin() throws -> ModelPlugin {
     let image = try foreignImage()
     let threads = command.threads == 0 ? nil : Int(command.threads)
@@ -98,9 +103,11 @@ struct TrainingRun {
       throw PluginError(.dataLoss, "the plugin's file is damaged; register it again")
     }
     if isolation == .isolated {
+      let continuation = command.continuation
       _ = try Sandbox(
-        training: ProcessLauncher.workerDescriptor, readable: [command.datasetPath],
-        writable: [command.jobDirectory])
+        training: ProcessLauncher.workerDescriptor,
+        readable: [command.datasetPath, continuation.datasetPath]
+          + continuation.checkpoint.map(\.path), writable: [command.jobDirectory])
     }
     return image
   }
@@ -168,7 +175,7 @@ struct TrainingRun {
     }
   }
 
-  private func evaluate(_ trainer: PluginTrainer) throws -> [Massif_V1_Metric] {
+  func evaluate(_ trainer: PluginTrainer) throws -> [Massif_V1_Metric] {
     do {
       return try trainer.evaluate(
         split: "test", isCancelled: { [control] in control.shouldStop },
@@ -186,24 +193,27 @@ struct TrainingRun {
     try directory.removeTree(name)
     let staged = try StagedDirectory(in: directory)
     try trainer.export { text, bytes in
-      guard let name = ResourceName(text) else {
+      guard let name = ResourceName(text), !JobFiles.isOfCheckpoint(name) else {
         throw PluginError(.internal, "an artifact may not be called \(text)")
       }
       try staged.append(bytes, to: name)
+    }
+    if trainer.supportsPartialFit {
+      try trainer.checkpoint { text, bytes in
+        guard let name = JobFiles.checkpoint(text) else {
+          throw PluginError(.internal, "an artifact of a checkpoint may not be called \(text)")
+        }
+        try staged.append(bytes, to: name)
+      }
     }
     let artifacts = try staged.artifacts().map(\.name.description)
     try staged.commit(to: directory, as: name)
     report { $0.exported.artifacts = artifacts }
   }
 
-  private func report(_ fill: (inout Massif_V1_Worker_Event) -> Void) {
+  func report(_ fill: (inout Massif_V1_Worker_Event) -> Void) {
     channel.send(Massif_V1_Worker_Event.with(fill))
   }
-}
-
-/// The names in a job's directory that the worker and the server agree on.
-enum JobFiles {
-  static let export = ResourceName(literal: "export")
 }
 
 extension Duration {

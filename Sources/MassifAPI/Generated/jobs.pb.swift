@@ -106,6 +106,10 @@ public nonisolated struct Massif_V1_TrainingSpecification: Sendable {
   /// 0 means the server's choice
   public var threads: UInt32 = 0
 
+  /// A version of `model` that learns on from the samples of `dataset` without starting over (partial fit). plugin,
+  /// configuration and seed are then that version's, and stay empty here. 0: a training from the beginning.
+  public var continueVersion: Int64 = 0
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -383,7 +387,7 @@ nonisolated extension Massif_V1_JobState: SwiftProtobuf._ProtoNameProviding {
 
 nonisolated extension Massif_V1_TrainingSpecification: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".TrainingSpecification"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}dataset\0\u{1}plugin\0\u{1}configuration\0\u{1}seed\0\u{1}threads\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}dataset\0\u{1}plugin\0\u{1}configuration\0\u{1}seed\0\u{1}threads\0\u{3}continue_version\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -397,6 +401,7 @@ nonisolated extension Massif_V1_TrainingSpecification: SwiftProtobuf.Message, Sw
       case 4: try { try decoder.decodeSingularStringField(value: &self.configuration) }()
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.seed) }()
       case 6: try { try decoder.decodeSingularUInt32Field(value: &self.threads) }()
+      case 7: try { try decoder.decodeSingularInt64Field(value: &self.continueVersion) }()
       default: break
       }
     }
@@ -421,6 +426,9 @@ nonisolated extension Massif_V1_TrainingSpecification: SwiftProtobuf.Message, Sw
     if self.threads != 0 {
       try visitor.visitSingularUInt32Field(value: self.threads, fieldNumber: 6)
     }
+    if self.continueVersion != 0 {
+      try visitor.visitSingularInt64Field(value: self.continueVersion, fieldNumber: 7)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -431,6 +439,7 @@ nonisolated extension Massif_V1_TrainingSpecification: SwiftProtobuf.Message, Sw
     if lhs.configuration != rhs.configuration {return false}
     if lhs.seed != rhs.seed {return false}
     if lhs.threads != rhs.threads {return false}
+    if lhs.continueVersion != rhs.continueVersion {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

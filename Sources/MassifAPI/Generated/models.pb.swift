@@ -193,6 +193,18 @@ public nonisolated struct Massif_V1_ModelVersion: @unchecked Sendable {
     set {_uniqueStorage()._artifacts = newValue}
   }
 
+  /// the version that learned on to become this one; 0: trained from the beginning
+  public var continuedVersion: Int64 {
+    get {_storage._continuedVersion}
+    set {_uniqueStorage()._continuedVersion = newValue}
+  }
+
+  /// whether a job may continue it
+  public var continuable: Bool {
+    get {_storage._continuable}
+    set {_uniqueStorage()._continuable = newValue}
+  }
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -440,7 +452,7 @@ nonisolated extension Massif_V1_Artifact: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension Massif_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ModelVersion"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}version\0\u{1}digest\0\u{1}plugin\0\u{3}plugin_digest\0\u{1}dataset\0\u{3}dataset_digest\0\u{1}configuration\0\u{1}seed\0\u{1}metrics\0\u{1}job\0\u{3}serving_state\0\u{3}serving_reason\0\u{1}inputs\0\u{1}outputs\0\u{1}audit\0\u{1}artifacts\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}version\0\u{1}digest\0\u{1}plugin\0\u{3}plugin_digest\0\u{1}dataset\0\u{3}dataset_digest\0\u{1}configuration\0\u{1}seed\0\u{1}metrics\0\u{1}job\0\u{3}serving_state\0\u{3}serving_reason\0\u{1}inputs\0\u{1}outputs\0\u{1}audit\0\u{1}artifacts\0\u{3}continued_version\0\u{1}continuable\0")
 
   fileprivate class _StorageClass {
     var _model: String = String()
@@ -460,6 +472,8 @@ nonisolated extension Massif_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
     var _outputs: [Massif_V1_TensorDescription] = []
     var _audit: Massif_V1_AuditStamp? = nil
     var _artifacts: [Massif_V1_Artifact] = []
+    var _continuedVersion: Int64 = 0
+    var _continuable: Bool = false
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -487,6 +501,8 @@ nonisolated extension Massif_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
       _outputs = source._outputs
       _audit = source._audit
       _artifacts = source._artifacts
+      _continuedVersion = source._continuedVersion
+      _continuable = source._continuable
     }
   }
 
@@ -522,6 +538,8 @@ nonisolated extension Massif_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
         case 15: try { try decoder.decodeRepeatedMessageField(value: &_storage._outputs) }()
         case 16: try { try decoder.decodeSingularMessageField(value: &_storage._audit) }()
         case 17: try { try decoder.decodeRepeatedMessageField(value: &_storage._artifacts) }()
+        case 18: try { try decoder.decodeSingularInt64Field(value: &_storage._continuedVersion) }()
+        case 19: try { try decoder.decodeSingularBoolField(value: &_storage._continuable) }()
         default: break
         }
       }
@@ -585,6 +603,12 @@ nonisolated extension Massif_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
       if !_storage._artifacts.isEmpty {
         try visitor.visitRepeatedMessageField(value: _storage._artifacts, fieldNumber: 17)
       }
+      if _storage._continuedVersion != 0 {
+        try visitor.visitSingularInt64Field(value: _storage._continuedVersion, fieldNumber: 18)
+      }
+      if _storage._continuable != false {
+        try visitor.visitSingularBoolField(value: _storage._continuable, fieldNumber: 19)
+      }
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -611,6 +635,8 @@ nonisolated extension Massif_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
         if _storage._outputs != rhs_storage._outputs {return false}
         if _storage._audit != rhs_storage._audit {return false}
         if _storage._artifacts != rhs_storage._artifacts {return false}
+        if _storage._continuedVersion != rhs_storage._continuedVersion {return false}
+        if _storage._continuable != rhs_storage._continuable {return false}
         return true
       }
       if !storagesAreEqual {return false}

@@ -165,6 +165,10 @@ public nonisolated struct Massif_V1_Plugin: Sendable {
 
   public var byteCount: UInt64 = 0
 
+  /// What stands between an isolated plugin and the machine, one line for each means, with what this kernel lacks; empty in
+  /// process.
+  public var sandbox: [String] = []
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -459,7 +463,7 @@ nonisolated extension Massif_V1_RegisterPluginRequest.Header: SwiftProtobuf.Mess
 
 nonisolated extension Massif_V1_Plugin: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".Plugin"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{1}digest\0\u{3}built_in\0\u{1}capabilities\0\u{3}configuration_schema\0\u{3}abi_version\0\u{1}audit\0\u{1}isolation\0\u{3}signed_by\0\u{3}byte_count\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{1}digest\0\u{3}built_in\0\u{1}capabilities\0\u{3}configuration_schema\0\u{3}abi_version\0\u{1}audit\0\u{1}isolation\0\u{3}signed_by\0\u{3}byte_count\0\u{1}sandbox\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -478,6 +482,7 @@ nonisolated extension Massif_V1_Plugin: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 9: try { try decoder.decodeSingularEnumField(value: &self.isolation) }()
       case 10: try { try decoder.decodeSingularStringField(value: &self.signedBy) }()
       case 11: try { try decoder.decodeSingularUInt64Field(value: &self.byteCount) }()
+      case 12: try { try decoder.decodeRepeatedStringField(value: &self.sandbox) }()
       default: break
       }
     }
@@ -521,6 +526,9 @@ nonisolated extension Massif_V1_Plugin: SwiftProtobuf.Message, SwiftProtobuf._Me
     if self.byteCount != 0 {
       try visitor.visitSingularUInt64Field(value: self.byteCount, fieldNumber: 11)
     }
+    if !self.sandbox.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.sandbox, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -536,6 +544,7 @@ nonisolated extension Massif_V1_Plugin: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.isolation != rhs.isolation {return false}
     if lhs.signedBy != rhs.signedBy {return false}
     if lhs.byteCount != rhs.byteCount {return false}
+    if lhs.sandbox != rhs.sandbox {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

@@ -21,6 +21,9 @@ enum Schema {
     migrator.registerMigration("plugins: serving builds and golden cases") { database in
       try database.execute(sql: servingBuilds)
     }
+    migrator.registerMigration("jobs that continue a version") { database in
+      try database.execute(sql: "ALTER TABLE jobs ADD COLUMN continued_version INTEGER")
+    }
     return migrator
   }
 

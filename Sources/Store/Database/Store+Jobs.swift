@@ -134,8 +134,8 @@ extension JobRecord {
       sql: """
         INSERT INTO jobs (id, team, model_team, model, dataset_team, dataset, dataset_digest, plugin,
           plugin_digest, configuration, seed, threads, request_id, state, error, attempts,
-          resumed_after_epoch, created, created_by)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          resumed_after_epoch, created, created_by, continued_version)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
       arguments: [
         id.description, team.description, training.model.team.description,
@@ -144,7 +144,7 @@ extension JobRecord {
         training.plugin.description, training.pluginDigest?.hexadecimal, training.configuration,
         Int64(bitPattern: training.seed), training.threads, requestID.isEmpty ? nil : requestID,
         state.rawValue, error, attempts, resumedAfterEpoch, audit.created.timeIntervalSince1970,
-        audit.createdBy,
+        audit.createdBy, training.continuedVersion,
       ])
   }
 
@@ -200,6 +200,6 @@ extension TrainingRecord {
       pluginDigest: row["plugin_digest"] == nil ? nil : try row.digest("plugin_digest"),
       configuration: try row.required("configuration"),
       seed: UInt64(bitPattern: try row.required("seed") as Int64),
-      threads: try row.required("threads"))
+      threads: try row.required("threads"), continuedVersion: row["continued_version"])
   }
 }

@@ -147,6 +147,11 @@ extension Store {
     try artifacts(of: record) { $0.description == name }.first
   }
 
+  /// The path of a file of a version, for a worker.
+  public func path(of file: ResourceName, in record: ModelVersionRecord) -> String {
+    "\(modelsPath)/\(record.model.team)/\(record.model.name)/\(record.directoryName)/\(file)"
+  }
+
   private func artifacts(
     of record: ModelVersionRecord, where isWanted: (ResourceName) -> Bool
   ) throws(StoreError) -> [ArtifactFile] {

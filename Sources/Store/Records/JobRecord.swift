@@ -43,11 +43,14 @@ public struct TrainingRecord: Sendable, Hashable {
   ///
   /// The result does not depend on it.
   public var threads: Int
+  /// The version of `model` that learns on; nil for a training from the beginning.
+  public var continuedVersion: Int64?
 
   /// Makes a record.
   public init(
     model: QualifiedName, dataset: QualifiedName?, datasetDigest: Digest?, plugin: ResourceName,
-    pluginDigest: Digest?, configuration: String, seed: UInt64, threads: Int
+    pluginDigest: Digest?, configuration: String, seed: UInt64, threads: Int,
+    continuedVersion: Int64? = nil
   ) {
     self.model = model
     self.dataset = dataset
@@ -57,6 +60,7 @@ public struct TrainingRecord: Sendable, Hashable {
     self.configuration = configuration
     self.seed = seed
     self.threads = threads
+    self.continuedVersion = continuedVersion
   }
 }
 

@@ -35,13 +35,22 @@ public struct ModelManifest: Sendable, Hashable, Codable {
   public var outputs: [TensorRecord]
   /// The files beside the manifest, sorted by name.
   public var artifacts: [ArtifactRecord]
+  /// The version of the same model that learned on to become this one; nil for one that was trained
+  /// from the beginning.
+  public var continuedVersion: Int64?
+  /// The files of the training's last checkpoint, where the version can learn on; nil otherwise.
+  public var checkpoint: [ArtifactRecord]?
+  /// With a checkpoint: the data set of the training from the beginning, which the checkpoint
+  /// belongs to.
+  public var originDigest: Digest?
 
   /// Makes a manifest.
   public init(
     plugin: ResourceName, pluginVersion: String, pluginDigest: Digest?, configuration: String,
     dataset: QualifiedName? = nil, datasetDigest: Digest? = nil, seed: UInt64 = 0,
     metrics: [MetricRecord] = [], inputs: [TensorRecord], outputs: [TensorRecord],
-    artifacts: [ArtifactRecord]
+    artifacts: [ArtifactRecord], continuedVersion: Int64? = nil,
+    checkpoint: [ArtifactRecord]? = nil, originDigest: Digest? = nil
   ) {
     self.plugin = plugin
     self.pluginVersion = pluginVersion
@@ -54,6 +63,9 @@ public struct ModelManifest: Sendable, Hashable, Codable {
     self.inputs = inputs
     self.outputs = outputs
     self.artifacts = artifacts
+    self.continuedVersion = continuedVersion
+    self.checkpoint = checkpoint
+    self.originDigest = originDigest
   }
 
   /// The name of the file.

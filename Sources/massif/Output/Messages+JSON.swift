@@ -31,6 +31,7 @@ extension Massif_V1_Job {
       "id": .string(id), "state": .string(state.text), "error": .string(error),
       "model": .string(specification.model), "dataset": .string(specification.dataset),
       "plugin": .string(specification.plugin), "seed": .unsigned(specification.seed),
+      "continue_version": .integer(specification.continueVersion),
       "version": .integer(version), "progress": hasProgress ? progress.json : .null,
       "epochs": .array(epochs.map(\.json)), "attempts": .unsigned(UInt64(attempts)),
       "resumed_after_epoch": .unsigned(UInt64(resumedAfterEpoch)),
@@ -85,6 +86,7 @@ extension Massif_V1_ModelVersion {
       "job": .string(job), "serving_state": .string(servingState.text),
       "serving_reason": .string(servingReason), "inputs": .array(inputs.map(\.json)),
       "outputs": .array(outputs.map(\.json)), "artifacts": .array(artifacts.map(\.json)),
+      "continued_version": .integer(continuedVersion), "continuable": .bool(continuable),
       "created": .string(audit.created.text), "created_by": .string(audit.createdBy),
     ]
   }
@@ -105,7 +107,7 @@ extension Massif_V1_Plugin {
       "built_in": .bool(builtIn), "capabilities": .array(capabilities.map(JSONValue.string)),
       "configuration_schema": .string(configurationSchema), "abi_version": .string(abiVersion),
       "isolation": .string(isolation.text), "signed_by": .string(signedBy),
-      "byte_count": .unsigned(byteCount),
+      "byte_count": .unsigned(byteCount), "sandbox": .array(sandbox.map(JSONValue.string)),
       "created": .string(audit.created.text), "created_by": .string(audit.createdBy),
     ]
   }

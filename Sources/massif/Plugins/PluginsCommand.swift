@@ -65,8 +65,12 @@ struct PluginsDescribeCommand: AsyncParsableCommand {
           "can        \(plugin.capabilities.joined(separator: ", "))",
           "from       \(plugin.builtIn ? "built in" : plugin.digest)",
           "runs       \(plugin.isolation.text)", "signed     \(plugin.signature)",
-          "configuration (JSON Schema):", plugin.configurationSchema,
         ]
+          + plugin.sandbox.enumerated().map { index, means in
+            (index == 0 ? "sandbox    " : "           ") + means
+          } + [
+            "configuration (JSON Schema):", plugin.configurationSchema,
+          ]
       }
     }
   }

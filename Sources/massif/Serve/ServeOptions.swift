@@ -130,6 +130,18 @@ struct ServeOptions: ParsableArguments {
         + "30; environment: MASSIF_ISOLATED_CALL_SECONDS).", valueName: "seconds"))
   var isolatedCallSeconds: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "The memory that one loaded model may take by its plugin's estimate (default: 4294967296; "
+        + "environment: MASSIF_MAX_MODEL_BYTES).", valueName: "bytes"))
+  var maxModelBytes: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The memory that one training may take by its plugin's estimate (default: 17179869184; "
+        + "environment: MASSIF_MAX_TRAINING_BYTES).", valueName: "bytes"))
+  var maxTrainingBytes: String?
+
   @OptionGroup(title: "Connections") var connections: ServeConnectionOptions
   @OptionGroup var file: SettingsOptions
 
@@ -157,6 +169,8 @@ struct ServeOptions: ParsableArguments {
     case .allowUnsignedPlugins: allowUnsignedPlugins ? "true" : nil
     case .isolatedMemoryBytes: isolatedMemoryBytes
     case .isolatedCallSeconds: isolatedCallSeconds
+    case .maxModelBytes: maxModelBytes
+    case .maxTrainingBytes: maxTrainingBytes
     default: connections.flag(setting)
     }
   }

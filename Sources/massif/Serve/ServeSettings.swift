@@ -28,6 +28,8 @@ struct ServeSettings {
   let maxTrainingSilence: Duration?
   let allowsUnsignedPlugins: Bool
   let isolation: IsolationConfiguration
+  let maxModelBytes: Int
+  let maxTrainingBytes: Int
   let connections: ServeConnectionSettings
 
   init(_ options: ServeOptions) throws(CommandError) {
@@ -94,5 +96,7 @@ struct ServeSettings {
     isolation.maxMemoryByteCount = try number(.isolatedMemoryBytes, 0...(1 << 46))
     isolation.callTimeout = .seconds(try number(.isolatedCallSeconds, 1...86_400))
     self.isolation = isolation
+    maxModelBytes = try number(.maxModelBytes, 1...(1 << 46))
+    maxTrainingBytes = try number(.maxTrainingBytes, 1...(1 << 46))
   }
 }

@@ -28,8 +28,11 @@ struct ServerAssembly {
     self.log = log
     store = try Store.open(directory: settings.dataDirectory)
     let pluginLog = log
+    var limits = PluginLimits()
+    limits.maxModelByteCount = settings.maxModelBytes
     let plugins = PluginRegistry(
-      workers: try WorkerPool(threadCount: settings.threads), isolation: settings.isolation
+      workers: try WorkerPool(threadCount: settings.threads), limits: limits,
+      isolation: settings.isolation
     ) {
       pluginLog.log(level: $0.level, "\($1)")
     }
@@ -42,6 +45,7 @@ struct ServerAssembly {
     configuration.maxWorkers = settings.concurrentJobs
     configuration.defaultThreads = settings.trainingThreads
     configuration.pluginDirectory = settings.pluginDirectory
+    configuration.maxTrainingByteCount = settings.maxTrainingBytes
     configuration.maxTrainingSilence = settings.maxTrainingSilence
     configuration.trustedPluginKeys = settings.pluginKeys
     configuration.allowsUnsignedPlugins = settings.allowsUnsignedPlugins

@@ -70,6 +70,14 @@ extension Setting {
     key: "isolated_memory_bytes", flag: "--isolated-memory-bytes",
     environment: "MASSIF_ISOLATED_MEMORY_BYTES", defaultValue: "2147483648",
     about: "private memory that the worker of an isolated plugin may have; 0: no limit")
+  static let maxModelBytes = Setting(
+    key: "max_model_bytes", flag: "--max-model-bytes", environment: "MASSIF_MAX_MODEL_BYTES",
+    defaultValue: "4294967296",
+    about: "the memory that one loaded model may take by its plugin's estimate")
+  static let maxTrainingBytes = Setting(
+    key: "max_training_bytes", flag: "--max-training-bytes",
+    environment: "MASSIF_MAX_TRAINING_BYTES", defaultValue: "17179869184",
+    about: "the memory that one training may take by its plugin's estimate")
   static let isolatedCallSeconds = Setting(
     key: "isolated_call_seconds", flag: "--isolated-call-seconds",
     environment: "MASSIF_ISOLATED_CALL_SECONDS", defaultValue: "30",
@@ -82,6 +90,6 @@ extension Setting {
       .trainingThreads, .trainingSilenceSeconds, .maxMessageBytes, .accessLog, .accessLogFile,
       .metrics, .metricsListen, .logLevel, .drainSeconds,
       .pluginKeys, .pluginDirectory, .allowUnsignedPlugins, .isolatedMemoryBytes,
-      .isolatedCallSeconds,
+      .isolatedCallSeconds, .maxModelBytes, .maxTrainingBytes,
     ] + connections
 }

@@ -3,7 +3,7 @@ internal import MassifAPI
 internal import Yams
 
 /// Reads a training specification in YAML or in JSON, which is YAML: model, dataset, plugin,
-/// configuration, seed, threads.
+/// configuration, seed, threads; or model, dataset and continue_version, for a version that learns on.
 ///
 /// The configuration is the plugin's business: it is sent as it stands, and the server checks it
 /// field by field.
@@ -12,7 +12,9 @@ enum SpecificationFile {
   /// A few kilobytes of YAML aliases can stand for more nodes than memory holds.
   static let maxNodes = 200_000
   static let maxDepth = 64
-  private static let keys = ["model", "dataset", "plugin", "configuration", "seed", "threads"]
+  private static let keys = [
+    "model", "dataset", "plugin", "configuration", "seed", "threads", "continue_version",
+  ]
 
   static func read(_ path: String) throws(CommandError) -> Massif_V1_TrainingSpecification {
     try parse(TextFile.read(path, maxByteCount: maxByteCount), path: path)
@@ -46,6 +48,12 @@ enum SpecificationFile {
       case "dataset": specification.dataset = try string(value, path, key)
       case "plugin": specification.plugin = try string(value, path, key)
       case "seed": specification.seed = try unsigned(value, path, key)
+      case "continue_version":
+        let version = try unsigned(value, path, key)
+        guard let narrow = Int64(exactly: version), narrow > 0 else {
+          throw CommandError(path, field: key, expected: "a version", came: "\(version)")
+        }
+        specification.continueVersion = narrow
       case "threads":
         let threads = try unsigned(value, path, key)
         guard let narrow = UInt32(exactly: threads) else {
@@ -67,6 +75,11 @@ enum SpecificationFile {
     // Whether there must be a data set is the plugin's business.
     guard seen.contains("model") else {
       throw CommandError(path, field: "model", expected: "a name", came: "nothing")
+    }
+    if specification.continueVersion > 0 {
+      // They are the version's; what the file says of them is for the server to refuse.
+      if !seen.contains("plugin") { specification.plugin = "" }
+      if !seen.contains("configuration") { specification.configuration = "" }
     }
     return specification
   }

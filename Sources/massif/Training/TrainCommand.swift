@@ -23,6 +23,9 @@ struct TrainCommand: AsyncParsableCommand {
           epochs: 3
           batch_size: 64
 
+      With continue_version: N, beside model and dataset alone, version N of the model learns on from further samples \
+      and becomes a new version, where its plugin offers that.
+
       The server checks every field before it takes the job. `massif plugins describe \
       neural-network` shows all of them.
 

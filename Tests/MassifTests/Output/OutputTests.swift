@@ -86,8 +86,8 @@ struct MessagesTests {
     #expect(
       Set(job.keys) == [
         "id", "state", "error", "model", "dataset", "plugin", "seed", "version", "progress",
-        "epochs",
-        "attempts", "resumed_after_epoch", "created", "created_by", "started", "ended",
+        "epochs", "continue_version", "attempts", "resumed_after_epoch", "created", "created_by",
+        "started", "ended",
       ])
     #expect(job["progress"] is NSNull)
   }
