@@ -2,7 +2,7 @@
 # Every target installs what it needs and is safe to run again. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo test check format protos interop-swift soak bench-rpc bench-runtime bench-train bench-kernels bench-families bench-plugins goldens plugin-recipe clean bench-attacks bench-connections fuzz scan-tls
+.PHONY: help bootstrap build demo test check format protos interop-swift soak bench-rpc bench-runtime bench-train bench-kernels bench-families bench-plugins goldens plugin-recipe clean bench-attacks bench-connections fuzz sanitize-rpc scan-tls
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,9 +75,13 @@ bench-connections: ## memory of 10,000 idle connections; 1,000 handshakes beside
 	@scripts/bootstrap build demo
 	@$$(scripts/venv tritonclient) Benchmarks/connections/run
 
-fuzz: ## ten minutes for each of the transport's parsers; FUZZ_SECONDS=20 for a short form
+fuzz: ## libFuzzer on each parser, ten minutes each; FUZZ_SECONDS=n, FUZZ_ENTRIES="json csv"
 	@scripts/bootstrap build
-	@Fuzz/run $(FUZZ_SECONDS)
+	@Fuzz/run $(or $(FUZZ_SECONDS),600) $(FUZZ_ENTRIES)
+
+sanitize-rpc: ## the RPC server's tests under the address, undefined-behaviour and thread sanitizers
+	@scripts/bootstrap build
+	@scripts/sanitize-rpc
 
 scan-tls: ## sslscan, testssl.sh and sslyze against a running server
 	@scripts/bootstrap build scan demo

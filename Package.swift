@@ -31,6 +31,25 @@ let pluginLinkage: [LinkerSetting] = [
   .unsafeFlags(["-Xlinker", "--version-script=Examples/Plugins/plugin.map"])
 ]
 
+/// Whether the parsers' entries are built for libFuzzer, by `Fuzz/run`, and not as a test that replays
+/// their corpus (docs/hostile-wire.md).
+let isFuzzing = Context.environment["MASSIF_FUZZ"] != nil
+
+let fuzzDependencies: [Target.Dependency] = [
+  "CMemfd", "CEpoll", "COpenSSL", "CProtobuf", "RPCTransport", "RPCServer", "Serving", "Store",
+  "ModelPlugins", "Runtime", "massif",
+]
+let fuzz: Target =
+  isFuzzing
+  ? .executableTarget(
+    name: "massif-fuzz", dependencies: fuzzDependencies, path: "Fuzz",
+    exclude: ["Corpus", "Dictionaries", "Replay", "run"], sources: ["Entries", "Driver"],
+    swiftSettings: strict)
+  : .testTarget(
+    name: "FuzzTests", dependencies: fuzzDependencies, path: "Fuzz",
+    exclude: ["Corpus", "Dictionaries", "Driver", "run"], sources: ["Entries", "Replay"],
+    swiftSettings: strict)
+
 let package = Package(
   name: "massif",
   products: [
@@ -185,6 +204,67 @@ let package = Package(
       name: "EndToEndTests", dependencies: ["MassifClient", "TestSupport"],
       exclude: ["CPlusPlus", "Python", "Ruby"],
       swiftSettings: strict),
+    fuzz,
   ],
   cLanguageStandard: .c11
 )
+
+if isFuzzing {
+  // Of large targets the files with the parsers alone: what is instrumented builds slowly. And an
+  // executable could not be linked into another.
+  func cut(_ name: String, to sources: [String], dependencies: [Target.Dependency]) {
+    package.products.removeAll { $0.name == name }
+    package.targets.removeAll { $0.name == name || $0.name == "\(name)Tests" }
+    package.targets.append(
+      .target(name: name, dependencies: dependencies, sources: sources, swiftSettings: strict))
+  }
+  cut(
+    "Runtime",
+    to: ["RuntimeError.swift", "Safetensors", "Tensors/DataType.swift", "Tensors/Shape.swift"],
+    dependencies: [])
+  cut(
+    "ModelPlugins",
+    to: [
+      "Artifact.swift", "Configuration", "DataSetView.swift", "Execution",
+      "Foreign/CValues.swift", "Foreign/ELFImage.swift", "Isolation/Wire/SlotLayout.swift",
+      "Isolation/Wire/WireCoding.swift",
+      "Isolation/Wire/WorkerMessages.swift", "LogLevel.swift", "ModelPlugin.swift",
+      "PluginError.swift", "PluginImplementation.swift", "PluginIsolation.swift",
+      "PluginLimits.swift", "Signing/Ed25519.swift", "Signing/PluginManifest.swift",
+      "Reinforcement/Environments/EnvironmentExchange.swift", "Signing/SignedPluginManifest.swift",
+      "Tables/Column.swift", "Tables/TableElements.swift", "Tables/TableSchema.swift",
+      "TensorSpecification.swift", "Training",
+    ],
+    dependencies: ["CPluginABI", "CMemfd", "CSandbox", "COpenSSL", "Runtime"])
+  cut("Store", to: ["Names", "StoreError.swift"], dependencies: [])
+  cut(
+    "Serving",
+    to: [
+      "Inference/BytesElements.swift", "Inference/InferLimits.swift",
+      "Inference/InferRequest.swift", "Inference/InferRequestDecoder.swift",
+      "Inference/InferRequestScan.swift", "Inference/InputBinding.swift",
+      "Inference/InputBinding+Parameters.swift", "Inference/ModelSignature.swift",
+      "Inference/TypedContents.swift", "ServingError.swift", "ServingError+RPC.swift",
+      "Streaming/StreamResponseWriter.swift", "Wire",
+    ],
+    dependencies: ["RPCServer", "RPCTransport", "CProtobuf", "ModelPlugins", "Runtime"])
+  cut(
+    "massif",
+    to: [
+      "DataSets/CSVReader.swift", "DataSets/CSVTable.swift", "DataSets/IDXFile.swift",
+      "DataSets/ImportedTensor.swift", "DataSets/NPYFile.swift", "DataSets/NamedColumns.swift",
+      "DataSets/SourceFile.swift", "DataSets/TextColumns+ARFF.swift",
+      "DataSets/TextColumns+CSV.swift", "Output/CommandError.swift", "Output/Console.swift",
+      "Output/JSONValue.swift", "Output/OutputFormat.swift", "Serve/Setting+Connections.swift",
+      "Serve/Setting+Serve.swift", "Settings/ConfigurationFile.swift", "Settings/Setting.swift",
+      "Settings/TextFile.swift",
+    ],
+    dependencies: ["Runtime", "CZlib", arguments, yams])
+}
+
+// A part of the package alone, for builds that are slow, as with sanitizers: the names of targets.
+if let part = Context.environment["MASSIF_TARGETS"] {
+  let kept = part.split(separator: " ").map(String.init)
+  package.targets.removeAll { !kept.contains($0.name) }
+  package.products = []
+}

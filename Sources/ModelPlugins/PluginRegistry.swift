@@ -2,14 +2,6 @@
 public import Runtime
 import Synchronization
 
-/// How important a line for the log is.
-public enum LogLevel: Int, Sendable, Hashable {
-  case debug = 0
-  case info = 1
-  case warning = 2
-  case error = 3
-}
-
 /// The plugins of this process, by name.
 ///
 /// Thread-safe.

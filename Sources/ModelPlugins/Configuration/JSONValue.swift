@@ -229,10 +229,11 @@ private struct JSONParser {
   }
 
   private mutating func hexadecimal() throws(Failure) -> UInt32 {
-    guard bytes.count - position >= 4,
-      let unit = UInt32(
-        String(decoding: bytes[position..<position + 4], as: UTF8.self), radix: 16),
-      bytes[position] != UInt8(ascii: "+")
+    let digits = bytes[position...].prefix(4)
+    // Digits alone: Swift's integers would take a sign as well.
+    guard digits.count == 4,
+      digits.allSatisfy({ $0 < 0x80 && Character(Unicode.Scalar($0)).isHexDigit }),
+      let unit = UInt32(String(decoding: digits, as: UTF8.self), radix: 16)
     else { throw failure("four hexadecimal digits") }
     position += 4
     return unit

@@ -24,7 +24,8 @@ final class HTTP2Connection {
   let loop: EventLoop
   let configuration: ConnectionConfiguration
   private(set) var phase = Phase.handshaking
-  private(set) var session: HTTP2Session?
+  /// Begins when the handshake is done; the fuzzer begins it without one.
+  var session: HTTP2Session?
   // Loop only, and changed by single statements; see ``MessageStream`` for the dynamic checks.
   @exclusivity(unchecked) private(set) var streams: [MessageStream] = []
   @exclusivity(unchecked) var ledger = ReceiveLedger()

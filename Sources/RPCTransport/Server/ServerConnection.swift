@@ -58,7 +58,7 @@ public final class ServerConnection {
   /// does without.
   public private(set) var peer: PeerCertificate?
   private let delegate: any ServerConnectionDelegate
-  private var connection: HTTP2Connection?
+  private(set) var connection: HTTP2Connection?
   // Loop only, and judging calls nobody back.
   @exclusivity(unchecked) private var verdicts = RequestVerdictCache()
   /// Streams that are gone and wait to be used again.
