@@ -32,6 +32,7 @@ protos: ## make the generated protobuf code anew
 
 goldens: ## make Tests/Golden anew with PyTorch
 	@scripts/make-goldens
+	@scripts/make-operation-goldens
 	@scripts/make-training-goldens
 	@scripts/make-augmentation-goldens
 

@@ -17,6 +17,14 @@ struct GraphRun {
     return value
   }
 
+  /// An input of INT32 whose first dimension is the batch; in memory its bits are those of the floats.
+  mutating func indices(_ name: String, _ shape: Shape, _ elements: [Int32]) throws -> Graph.Value {
+    let value = try graph.input(
+      name, .int32, shape: try Shape(Array(shape.dimensions.dropFirst())))
+    inputs.append((value, elements.map { Float(bitPattern: UInt32(bitPattern: $0)) }))
+    return value
+  }
+
   /// The elements of an input added to the graph directly.
   mutating func set(_ input: Graph.Value, _ elements: [Float]) { inputs.append((input, elements)) }
 

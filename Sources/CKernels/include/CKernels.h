@@ -64,6 +64,57 @@ enum {
   MK_ACTIVATION_HARD_TANH = 13,
 };
 
+/// A function of two numbers.
+typedef int32_t mk_binary;
+enum {
+  MK_BINARY_ADD = 0,
+  MK_BINARY_SUBTRACT = 1,
+  MK_BINARY_MULTIPLY = 2,
+  MK_BINARY_DIVIDE = 3,
+  /// As C's pow.
+  MK_BINARY_POWER = 4,
+  /// NaN where either is NaN, as the next.
+  MK_BINARY_MINIMUM = 5,
+  MK_BINARY_MAXIMUM = 6,
+};
+
+/// A function of one number.
+typedef int32_t mk_unary;
+enum {
+  MK_UNARY_NEGATE = 0,
+  MK_UNARY_ABSOLUTE = 1,
+  MK_UNARY_EXPONENTIAL = 2,
+  MK_UNARY_LOGARITHM = 3,
+  MK_UNARY_SQUARE = 4,
+  MK_UNARY_RECIPROCAL = 5,
+  MK_UNARY_SQUARE_ROOT = 6,
+  MK_UNARY_RECIPROCAL_SQUARE_ROOT = 7,
+  /// -1, 0 or 1
+  MK_UNARY_SIGN = 8,
+  MK_UNARY_FLOOR = 9,
+  MK_UNARY_CEILING = 10,
+  /// To the nearest integer, halves to the even one.
+  MK_UNARY_ROUND = 11,
+  MK_UNARY_SINE = 12,
+  MK_UNARY_COSINE = 13,
+  MK_UNARY_ERROR_FUNCTION = 14,
+  /// log(1 + x)
+  MK_UNARY_LOGARITHM_OF_ONE_PLUS = 15,
+  /// exp(x) - 1
+  MK_UNARY_EXPONENTIAL_LESS_ONE = 16,
+};
+
+/// A question about two numbers; of a NaN only `NOT_EQUAL` is true.
+typedef int32_t mk_comparison;
+enum {
+  MK_COMPARISON_EQUAL = 0,
+  MK_COMPARISON_NOT_EQUAL = 1,
+  MK_COMPARISON_LESS = 2,
+  MK_COMPARISON_LESS_OR_EQUAL = 3,
+  MK_COMPARISON_GREATER = 4,
+  MK_COMPARISON_GREATER_OR_EQUAL = 5,
+};
+
 /// What `pointwise_loss` adds up, x being a prediction and t its target.
 typedef int32_t mk_loss;
 enum {
@@ -703,6 +754,44 @@ typedef struct mk_kernels {
   size_t (*gradient_partition)(
       uint32_t *rows, uint32_t *scratch, size_t count, const uint8_t *codes,
       const mk_tree_split *split);
+
+  // ---- general graphs: flat; `step` 1 walks along an operand, 0 stays at its first element --------
+
+  /// out = op(a, b). In place allowed where the step is 1.
+  void (*binary)(
+      float *out, const float *a, size_t a_step, const float *b, size_t b_step, mk_binary op,
+      size_t count);
+  /// out = op(x); exponential and logarithm within 2 units in the last place. In place allowed.
+  void (*unary)(float *out, const float *x, mk_unary op, size_t count);
+  /// out = a ? b, 0 or 1.
+  void (*compare)(
+      uint8_t *out, const float *a, size_t a_step, const float *b, size_t b_step,
+      mk_comparison comparison, size_t count);
+  void (*compare_i32)(
+      uint8_t *out, const int32_t *a, size_t a_step, const int32_t *b, size_t b_step,
+      mk_comparison comparison, size_t count);
+  /// out = condition ? a : b, of any type of four bytes.
+  void (*select)(
+      uint32_t *out, const uint8_t *condition, size_t condition_step, const uint32_t *a,
+      size_t a_step, const uint32_t *b, size_t b_step, size_t count);
+  /// All elements together, by addition, multiplication, minimum or maximum: `lanes` interleaved
+  /// partial results, then those by halves. Of none: 0, 1, infinity, -infinity.
+  float (*reduce)(const float *x, mk_binary op, size_t count);
+
+  // ---- depthwise convolution: weights (KH, KW, C), O unused; taps are `dilation` pixels apart -------
+
+  /// y rows row0 ..< row1 of N * OH = activation(conv(x, w) + bias).
+  void (*depthwise)(
+      const mk_window *s, size_t dilation, const float *x, const float *w,
+      const float *_Nullable bias, mk_activation activation, float *y, size_t row0, size_t row1);
+  /// dx rows row0 ..< row1 of N * H, overwritten.
+  void (*depthwise_data_gradient)(
+      const mk_window *s, size_t dilation, const float *dy, const float *w, float *dx, size_t row0,
+      size_t row1);
+  /// dw and, unless NULL, dbias (C), summed over images image0 ..< image1 in their order.
+  void (*depthwise_weight_gradient)(
+      const mk_window *s, size_t dilation, const float *x, const float *dy, float *dw,
+      float *_Nullable dbias, size_t image0, size_t image1);
 } mk_kernels;
 
 /// The kernels of the instruction set called `forced`, or, if NULL, the best that this CPU runs.

@@ -3,9 +3,11 @@
 import CKernels
 
 extension Graph {
-  /// The sum of two tensors of the same type, element by element.
+  /// The sum of two tensors, element by element, with broadcasting as `binary` has it.
+  ///
+  /// - Throws: `.shapeMismatch` for what is not FP32 or does not broadcast.
   public mutating func add(_ a: Value, _ b: Value) throws(RuntimeError) -> Value {
-    try add(Add(), [a, b])[0]
+    type(of: a) == type(of: b) ? try add(Add(), [a, b])[0] : try binary(.add, a, b)
   }
 }
 

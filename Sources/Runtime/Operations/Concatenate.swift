@@ -176,6 +176,9 @@ struct AxisBlocks: Sendable {
   private let isBatched: Bool
   private let size: Int
 
+  /// Samples that there are of the tensor.
+  func samples(batch: Int) -> Int { isBatched ? batch : 1 }
+
   init(_ type: TensorType, axis: Int) {
     self.axis = axis
     outer = type.shape.dimensions[..<axis].reduce(1, *)

@@ -7,6 +7,14 @@ extension Graph {
   public mutating func logSoftmax(_ x: Value) throws(RuntimeError) -> Value {
     try add(LogSoftmax(), [x])[0]
   }
+
+  /// The same over any axis of a sample; a negative one counts from the end.
+  ///
+  /// - Throws: `.invalidArgument` for an axis that there is not.
+  public mutating func logSoftmax(_ x: Value, axis: Int) throws(RuntimeError) -> Value {
+    let turned = try exchange(x, axis, -1)
+    return try exchange(logSoftmax(turned), axis, -1)
+  }
 }
 
 /// y = log softmax(x).

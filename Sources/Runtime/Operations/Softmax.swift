@@ -7,6 +7,14 @@ extension Graph {
   public mutating func softmax(_ x: Value) throws(RuntimeError) -> Value {
     try add(Softmax(), [x])[0]
   }
+
+  /// The same over any axis of a sample; a negative one counts from the end.
+  ///
+  /// - Throws: `.invalidArgument` for an axis that there is not.
+  public mutating func softmax(_ x: Value, axis: Int) throws(RuntimeError) -> Value {
+    let turned = try exchange(x, axis, -1)
+    return try exchange(softmax(turned), axis, -1)
+  }
 }
 
 /// y = softmax(x).

@@ -116,6 +116,19 @@ struct ProgramBuilder {
     return destination
   }
 
+  /// Gives a value that no run changes memory of its own, filled by the prologue.
+  mutating func resident(
+    _ value: Graph.Value, byteCount: Int, _ fill: (_ destination: Buffer) -> Step
+  ) {
+    if let placed = valueBuffers[value] {
+      let made = fill(placed)
+      return step(made.name, reads: [], writes: [placed], tiles: made.tiles, made.body)
+    }
+    let destination = add(.resident(byteCount: byteCount))
+    valueBuffers[value] = destination
+    prologue.append(fill(destination))
+  }
+
   /// Asks that the integers in an input, which index memory, are checked before each run: 0..<count.
   mutating func checkIndices(_ value: Graph.Value, count: Int) throws(RuntimeError) {
     guard let input = graph.inputs.firstIndex(of: value) else {

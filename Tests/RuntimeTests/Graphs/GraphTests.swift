@@ -77,7 +77,7 @@ struct GraphTests {
     Misuse("dropout of not a number", names: "rate") {
       _ = try $0.dropout($0.input("x", shape: Shape([9])), rate: .nan)
     },
-    Misuse("adding different shapes", names: "input") {
+    Misuse("adding different shapes", names: "b") {
       _ = try $0.add($0.input("x", shape: Shape([9])), $0.input("y", shape: Shape([8])))
     },
     Misuse("cross-entropy with float labels", names: "labels") {
@@ -195,6 +195,123 @@ struct GraphTests {
     },
     Misuse("scaling by infinity", names: "scale") {
       _ = try $0.convert($0.input("x", shape: Shape([9])), scale: .infinity)
+    },
+    Misuse("a sum of what does not broadcast", names: "b") {
+      _ = try $0.binary(
+        .multiply, $0.input("x", shape: Shape([3])), $0.input("y", shape: Shape([2])))
+    },
+    Misuse("the logarithm of integers", names: "input") {
+      _ = try $0.unary(.logarithm, $0.input("x", .int32, shape: Shape([3])))
+    },
+    Misuse("comparing floats with integers", names: "b") {
+      _ = try $0.compare(
+        .less, $0.input("x", shape: Shape([3])), $0.input("y", .int32, shape: Shape([3])))
+    },
+    Misuse("choosing by numbers", names: "condition") {
+      let x = try $0.input("x", shape: Shape([3]))
+      _ = try $0.select(x, x, x)
+    },
+    Misuse("reducing an axis twice", names: "axes") {
+      _ = try $0.reduce(.sum, $0.input("x", shape: Shape([3, 2])), axes: [0, -2])
+    },
+    Misuse("a variance of too few", names: "correction") {
+      _ = try $0.variance($0.input("x", shape: Shape([3, 1])), axes: [1], correction: 1)
+    },
+    Misuse("more than there are", names: "count") {
+      _ = try $0.topK($0.input("x", shape: Shape([3])), count: 4)
+    },
+    Misuse("an order of axes with one missing", names: "axes") {
+      _ = try $0.permute($0.input("x", shape: Shape([3, 2])), axes: [1])
+    },
+    Misuse("a reflection of more than there is", names: "before") {
+      _ = try $0.pad($0.input("x", shape: Shape([3])), axis: 0, before: 3, after: 0, .reflect)
+    },
+    Misuse("padding by a negative number", names: "after") {
+      _ = try $0.pad($0.input("x", shape: Shape([3])), axis: 0, before: 0, after: -1)
+    },
+    Misuse("parts of another sum", names: "counts") {
+      _ = try $0.split($0.input("x", shape: Shape([3])), axis: 0, counts: [2, 2])
+    },
+    Misuse("gathering by floats", names: "indices") {
+      let x = try $0.input("x", shape: Shape([3]))
+      _ = try $0.gather(x, x, axis: 0)
+    },
+    Misuse("gathering elements of another shape", names: "indices") {
+      _ = try $0.gatherElements(
+        $0.input("x", shape: Shape([3, 2])), $0.input("i", .int32, shape: Shape([3, 3])), axis: 0)
+    },
+    Misuse("scattering other slices", names: "updates") {
+      let x = try $0.input("x", shape: Shape([3, 2]))
+      _ = try $0.scatter(x, $0.constant(Shape([2]), indices: [0, 1]), x, axis: 0)
+    },
+    Misuse("rows of no elements", names: "count") {
+      _ = try $0.oneHot($0.input("x", .int32, shape: Shape([3])), count: 0)
+    },
+    Misuse("strings as numbers", names: "datatype") {
+      _ = try $0.cast($0.input("x", shape: Shape([3])), to: .bytes)
+    },
+    Misuse("a constant with an element too few", names: "elements") {
+      _ = try $0.constant(Shape([2]), [1])
+    },
+    Misuse("padding beyond what can be counted", names: "shape") {
+      _ = try $0.pad(
+        $0.input("x", shape: Shape([3, 1 << 20])), axis: 0, before: 1 << 44, after: 0)
+    },
+    Misuse("matrices that do not fit", names: "b") {
+      _ = try $0.matrixMultiply(
+        $0.input("x", shape: Shape([2, 3])), $0.input("y", shape: Shape([2, 3])))
+    },
+    Misuse("a product with one number", names: "b") {
+      _ = try $0.matrixMultiply($0.input("x", shape: Shape([2, 3])), $0.constant(1))
+    },
+    Misuse("keys of another width", names: "keys") {
+      let x = try $0.input("x", shape: Shape([2, 3]))
+      _ = try $0.attention(queries: x, keys: $0.input("k", shape: Shape([2, 4])), values: x)
+    },
+    Misuse("fewer values than keys", names: "values") {
+      let x = try $0.input("x", shape: Shape([2, 3]))
+      _ = try $0.attention(queries: x, keys: x, values: $0.input("v", shape: Shape([1, 3])))
+    },
+    Misuse("lengths in fractions", names: "lengths") {
+      let x = try $0.input("x", shape: Shape([2, 3]))
+      _ = try $0.attention(
+        queries: x, keys: x, values: x, lengths: $0.input("l", shape: .scalar))
+    },
+    Misuse("more new steps than the cache has", names: "steps") {
+      _ = try $0.appendToCache(
+        $0.input("c", shape: Shape([2, 3])), steps: $0.input("s", shape: Shape([3, 3])),
+        lengths: $0.input("l", .int32, shape: .scalar))
+    },
+    Misuse("groups that do not divide", names: "groups") {
+      let w = try $0.parameter("w", shape: Shape([3, 3, 1, 4]), .ones)
+      _ = try $0.conv2d(
+        $0.input("x", shape: Shape([9, 9, 4])), weights: w, dilation: 1, groups: 3)
+    },
+    Misuse("taps in one place", names: "dilation") {
+      let w = try $0.parameter("w", shape: Shape([3, 3, 1, 4]), .ones)
+      _ = try $0.conv2d($0.input("x", shape: Shape([9, 9, 1])), weights: w, dilation: 0)
+    },
+    Misuse("taps too far apart to count", names: "dilation") {
+      let w = try $0.parameter("w", shape: Shape([5, 5, 1, 4]), .ones)
+      _ = try $0.conv2d($0.input("x", shape: Shape([9, 9, 1])), weights: w, dilation: 1 << 62)
+    },
+    Misuse("an output padding as large as the stride", names: "output_padding") {
+      let w = try $0.parameter("w", shape: Shape([3, 3, 1, 4]), .ones)
+      _ = try $0.transposedConv2D(
+        $0.input("x", shape: Shape([9, 9, 4])), weights: w, stride: 2, outputPadding: 2)
+    },
+    Misuse("a transposed convolution of more than can be counted", names: "padding") {
+      let w = try $0.parameter("w", shape: Shape([3, 3, 1, 4]), .ones)
+      _ = try $0.transposedConv2D(
+        $0.input("x", shape: Shape([9, 9, 4])), weights: w, stride: 1 << 62)
+    },
+    Misuse("an image of no rows", names: "height") {
+      _ = try $0.resize2D($0.input("x", shape: Shape([9, 9, 4])), height: 0, width: 3)
+    },
+    Misuse("channels in unequal groups", names: "groups") {
+      let c = try $0.parameter("c", shape: Shape([4]), .ones)
+      _ = try $0.groupNormalization(
+        $0.input("x", shape: Shape([9, 9, 4])), groups: 3, scale: c, offset: c)
     },
     Misuse("a name twice", names: "name") {
       _ = try $0.input("x", shape: Shape([9]))

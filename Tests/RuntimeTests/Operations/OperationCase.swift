@@ -11,17 +11,24 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
   let parameters: [String]
   /// Names of those that follow and have no gradient.
   let constants: [String]
+  /// Names of batched INT32 inputs that come last.
+  let indices: [String]
+  /// Whether central differences say something at the golden file's x.
+  let isSmooth: Bool
   let build: @Sendable (inout Graph, Graph.Value, [Graph.Value]) throws -> Graph.Value
 
   var testDescription: String { golden }
 
   init(
     _ golden: String, parameters: [String] = [], constants: [String] = [],
+    indices: [String] = [], isSmooth: Bool = true,
     _ build: @escaping @Sendable (inout Graph, Graph.Value, [Graph.Value]) throws -> Graph.Value
   ) {
     self.golden = golden
     self.parameters = parameters
     self.constants = constants
+    self.indices = indices
+    self.isSmooth = isSmooth
     self.build = build
   }
 
@@ -35,7 +42,9 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
     OperationCase(golden) { graph, x, _ in try graph.activate(x, activation) }
   }
 
-  static let all: [OperationCase] = [
+  static let all: [OperationCase] = layers + general
+
+  private static let layers: [OperationCase] = [
     .conv2d("conv2d-valid", .valid),
     .conv2d("conv2d-same-stride2", stride: 2, .same),
     .conv2d("conv2d-symmetric", .symmetric(2)),

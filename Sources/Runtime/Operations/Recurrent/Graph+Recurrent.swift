@@ -68,14 +68,17 @@ extension Graph {
 
   /// Runs a recurrent cell over sequences in both directions.
   ///
+  /// - Parameter initial: the states before the first step of each direction; `nil` for zeros.
   /// - Returns: outputs and states of both, side by side: batched [steps, 2 · units] and [2 · units].
   /// - Throws: `.shapeMismatch` naming the argument that does not fit.
   public mutating func bidirectional(
     _ cell: RecurrentCell, _ x: Value, forward: RecurrentParameters, backward: RecurrentParameters,
-    lengths: Value? = nil
+    initial: (forward: RecurrentState, backward: RecurrentState)? = nil, lengths: Value? = nil
   ) throws(RuntimeError) -> (outputs: Value, state: RecurrentState) {
-    let (a, first) = try recurrent(cell, x, forward, lengths: lengths)
-    let (b, second) = try recurrent(cell, x, backward, lengths: lengths, isReversed: true)
+    let (a, first) = try recurrent(
+      cell, x, forward, initial: initial?.forward, lengths: lengths)
+    let (b, second) = try recurrent(
+      cell, x, backward, initial: initial?.backward, lengths: lengths, isReversed: true)
     var state = RecurrentState(hidden: try concatenate([first.hidden, second.hidden], axis: 0))
     if let left = first.cell, let right = second.cell {
       state.cell = try concatenate([left, right], axis: 0)
