@@ -64,10 +64,16 @@ struct UploadFile: Sendable {
 
     init(_ path: String) throws(MassifError) {
       self.path = path
-      descriptor = open(path, O_RDONLY | O_CLOEXEC)
+      // Not blocking, or opening a FIFO would wait for somebody who writes it.
+      descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
       guard descriptor >= 0 else {
         throw MassifError(
           .invalidArgument, "\(path) cannot be opened: \(String(cString: strerror(errno)))")
+      }
+      // A device has no end to be sent, and what it gives twice need not be the same.
+      var status = stat()
+      guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+        throw MassifError(.invalidArgument, "\(path) is not a regular file")
       }
     }
 

@@ -18,13 +18,17 @@ enum ServerErrorText {
 
   private static func hint(_ error: MassifError) -> String? {
     switch error.code {
+    case .unavailable where error.message.contains("isolated plugin"):
+      "the server starts the plugin again by itself; its log says what happened"
     case .unavailable:
       "is `massif serve` running at that address, and do the certificates fit? "
         + "`massif config explain` shows both"
     case .unauthenticated:
       "the certificate must name exactly one spiffe://DOMAIN/team/TEAM/NAME; choose one with --as"
-    case .permissionDenied:
+    // Signatures are refused with this code too, and no certificate helps there.
+    case .permissionDenied where error.message.contains(" may not "):
       "the certificate given with --as decides who you are; administrators may do more"
+    case .notFound where error.message.hasPrefix("plugin "): "`massif plugins list` shows them"
     case .notFound:
       "`massif models list`, `massif jobs list` and `massif data list` show what there is"
     case .deadlineExceeded: "allow more time with --timeout SECONDS"

@@ -76,6 +76,14 @@ struct ServerErrorTextTests {
   @Test func hintsAtTheRemedy() {
     #expect(ServerErrorText.text(MassifError(.unavailable, "x")).contains("massif serve"))
     #expect(ServerErrorText.text(MassifError(.notFound, "")).hasPrefix("NOT_FOUND\n  hint: "))
+    let crashed = MassifError(.unavailable, "the isolated plugin crashed (signal 11)")
+    #expect(!ServerErrorText.text(crashed).contains("massif serve"))
+    let missing = MassifError(.notFound, "plugin mine does not exist")
+    #expect(ServerErrorText.text(missing).contains("massif plugins list"))
+    let caller = MassifError(.permissionDenied, "spiffe://a/team/b/c may not administer plugin *")
+    #expect(ServerErrorText.text(caller).contains("--as"))
+    let key = MassifError(.permissionDenied, "the plugin is signed with a key not trusted")
+    #expect(!ServerErrorText.text(key).contains("--as"))
   }
 }
 
