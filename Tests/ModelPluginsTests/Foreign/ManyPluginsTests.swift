@@ -8,11 +8,10 @@ import Testing
 /// As many plugins as a large organisation has, at once.
 @Suite(.enabled(if: isInstalled("cc"), "needs a C compiler"))
 struct ManyPluginsTests {
-  private static let pluginCount = 64
   private static let modelCount = 4
 
   /// The identity plugin under another name: the bytes of its name are replaced in the file.
-  private func copies(in directory: TemporaryDirectory) throws -> [String] {
+  private func copies(_ count: Int, in directory: TemporaryDirectory) throws -> [String] {
     let source = try String(
       contentsOf: Locations.root.appending(path: "Examples/Plugins/identity/identity.c"),
       encoding: .utf8
@@ -24,7 +23,7 @@ struct ManyPluginsTests {
     guard result.status == 0 else { throw CompilationFailure(output: result.output) }
     let bytes = try Data(contentsOf: URL(filePath: original))
     let name = try #require(bytes.range(of: Data("number-000".utf8)))
-    return try (0..<Self.pluginCount).map { index in
+    return try (0..<count).map { index in
       var copy = bytes
       let digits = String(index + 1000).dropFirst()
       copy.replaceSubrange(name, with: Data("number-\(digits)".utf8))
@@ -34,12 +33,16 @@ struct ManyPluginsTests {
     }
   }
 
-  @Test func sixtyFourPluginsWithFourModelsEach() async throws {
+  /// Isolated, each has a worker process; sixteen show what sixty-four would.
+  @Test(arguments: [(64, PluginIsolation.inProcess), (16, .isolated)])
+  func manyPluginsWithFourModelsEach(count: Int, isolation: PluginIsolation) async throws {
     let directory = try TemporaryDirectory()
     let host = try TestRegistry()
-    let plugins = try copies(in: directory).map { try host.load($0) }
-    #expect(Set(plugins.map(\.name)).count == Self.pluginCount)
-    #expect(host.registry.plugins.count == Self.pluginCount)
+    let plugins = try copies(count, in: directory).map {
+      try host.load($0, isolation: isolation)
+    }
+    #expect(Set(plugins.map(\.name)).count == count)
+    #expect(host.registry.plugins.count == count)
     let models = try plugins.flatMap { plugin in
       try (0..<Self.modelCount).map { _ in
         try plugin.makeModel(artifacts: [], configuration: #"{"shape":[2]}"#)

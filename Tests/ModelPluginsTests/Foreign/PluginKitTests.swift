@@ -60,6 +60,7 @@ struct PluginKitTests {
 
     func execute(_ call: Execution) throws {
       if call.isCancelled { throw PluginFailure(.cancelled, "nobody waits") }
+      if let trace = call.traceParent { throw PluginFailure(.aborted, trace) }
       let x = call.input(0).elements(as: Float.self)
       if x[0] < 0 { throw PluginFailure(.outOfRange, "expected 0 or more, came \(x[0])") }
       let y = try call.output(0, .fp32, [call.batchSize, 2])
@@ -96,6 +97,17 @@ struct PluginKitTests {
       sum += values[step]
       count += 1
       return [Metric("value", Double(values[step]))]
+    }
+
+    var supportsPartialFit: Bool { seed == 7 }
+
+    func partialFit(
+      _ dataset: [PluginKit.Tensor], progress: PluginKit.Progress
+    ) throws -> [Metric] {
+      let more = dataset[0].elements(as: Float.self)
+      sum += more.reduce(0, +)
+      count += more.count
+      return [Metric("mean", Double(mean))]
     }
 
     func checkpoint(to writer: Writer) throws {
@@ -208,8 +220,22 @@ struct PluginKitTests {
     execution.setFloats(0, [-1, 2, 3, 4], shape: [2, 2])
     let refused = failure { try model.execute(execution) }
     #expect(refused == PluginError(.outOfRange, "expected 0 or more, came -1.0"))
+    execution.traceParent = "00-trace"
+    #expect(failure { try model.execute(execution) } == PluginError(.aborted, "00-trace"))
     execution.isCancelled = { true }
     #expect(failure { try model.execute(execution) }?.code == .cancelled)
+  }
+
+  @Test("A trainer that says so learns on; any other is not asked")
+  func partialFit() throws {
+    let plugin = listed()
+    let trainer = try plugin.makeTrainer(configuration: "{}", seed: 7, dataset: dataset())
+    #expect(trainer.supportsPartialFit)
+    #expect(try trainer.partialFit(dataset()) == [TrainingMetric(name: "mean", value: 3)])
+    #expect(trainer.completedEpochs == 0)
+    let other = try plugin.makeTrainer(configuration: "{}", seed: 8, dataset: dataset())
+    #expect(!other.supportsPartialFit)
+    #expect(failure { _ = try other.partialFit(dataset()) }?.code == .unimplemented)
   }
 
   @Test func checkpoints() throws {
