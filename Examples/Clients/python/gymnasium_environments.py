@@ -10,6 +10,7 @@
 
 The server commands (reset, step) and the environments answer. A lost connection is opened again; the result of the
 last command of each environment is kept until the next command acknowledges it, so no step is lost or made twice.
+Ctrl-C leaves the job waiting for its environments; --job ID lends them again, from new episodes.
 """
 import argparse
 import importlib
@@ -122,6 +123,7 @@ def lend(channel, modules, lender, offer, job, cut_after=0, patience=60.0):
         outgoing = queue.SimpleQueue()
         attach = messages.EnvironmentMessage()
         attach.attach.job = job
+        attach.attach.session = lender.session
         attach.attach.specification.CopyFrom(offer)
         outgoing.put(attach)
         call = services.EnvironmentsStub(channel).Connect(iter(outgoing.get, None))
@@ -145,15 +147,32 @@ def lend(channel, modules, lender, offer, job, cut_after=0, patience=60.0):
                     if is_due:
                         cuts += 1
                         call.cancel()
+        except KeyboardInterrupt:
+            outgoing.put(None)
+            call.cancel()
+            raise
         except grpc.RpcError as error:
             outgoing.put(None)
             is_ours = cut_after and error.code() == grpc.StatusCode.CANCELLED
             if not is_ours and error.code() != grpc.StatusCode.UNAVAILABLE:
                 sys.exit(f"{error.code().name}: {error.details()}")
             if time.monotonic() > deadline:
-                sys.exit(f"the server has not come back for {patience} s: {error.details()}")
+                sys.exit(f"the server has not come back for {patience:.0f} s: {error.details()}")
             if not is_ours:
+                print(f"connection lost ({error.details()}); trying again", file=sys.stderr)
                 time.sleep(0.5)
+
+
+def submit(channel, modules, options, configuration):
+    request = modules[2].SubmitJobRequest()
+    request.specification.model = options.model
+    request.specification.plugin = options.plugin
+    request.specification.configuration = json.dumps(configuration)
+    request.specification.seed = options.seed
+    try:
+        return modules[3].JobsStub(channel).SubmitJob(request).id
+    except grpc.RpcError as error:
+        sys.exit(f"{error.code().name}: {error.details()}")
 
 
 def main():
@@ -166,7 +185,9 @@ def main():
     p.add_argument("--arguments", default="{}", type=json.loads, help="of the environment, JSON")
     p.add_argument("--count", type=int, default=1, help="how many of them")
     p.add_argument("--plugin", default="q-learning", help="q-learning, sarsa or dqn")
-    p.add_argument("--model", required=True, help="the model that gets the trained version")
+    which = p.add_mutually_exclusive_group(required=True)
+    which.add_argument("--model", help="the model that gets the trained version")
+    which.add_argument("--job", help="lend environments to this job, which was submitted before")
     p.add_argument("--configuration", default="{}", type=json.loads, help="the rest of the configuration, JSON")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--cut-after", type=int, default=0, help="for tests: cut the stream after so many answers")
@@ -183,17 +204,14 @@ def main():
     configuration["environment"] = {**remote, **configuration.get("environment", {})}
 
     with grpc.secure_channel(options.server, credentials) as channel:
-        request = modules[2].SubmitJobRequest()
-        request.specification.model = options.model
-        request.specification.plugin = options.plugin
-        request.specification.configuration = json.dumps(configuration)
-        request.specification.seed = options.seed
-        try:
-            job = modules[3].JobsStub(channel).SubmitJob(request)
-        except grpc.RpcError as error:
-            sys.exit(f"{error.code().name}: {error.details()}")
+        identifier = options.job or submit(channel, modules, options, configuration)
         lender = Lender(environments, modules[0])
-        job = lend(channel, modules, lender, offer, job.id, cut_after=options.cut_after)
+        try:
+            job = lend(channel, modules, lender, offer, identifier, cut_after=options.cut_after)
+        except KeyboardInterrupt:
+            print(f"\njob {identifier} waits for its environments; go on with --job {identifier} instead of --model, or end "
+                  f"it with: massif jobs cancel {identifier}", file=sys.stderr)
+            return 130
 
     state = modules[2].JobState.Name(job.state).removeprefix("JOB_STATE_")
     metrics = {m.name: m.value for m in job.epochs[-1].metrics} if job.epochs else {}
@@ -202,7 +220,8 @@ def main():
             "job": job.id, "state": state, "version": job.version, "error": job.error, "metrics": metrics,
             "steps": lender.steps, "resets": lender.resets, "repeated": lender.repeated}))
     else:
-        print(f"job {job.id} {state}" + (f": {job.error}" if job.error else f": {options.model}@{job.version}"))
+        outcome = job.error or (f"{job.specification.model}@{job.version}" if job.version else "")
+        print(f"job {job.id} {state}" + (f": {outcome}" if outcome else ""))
         print(", ".join(f"{name} {value:.4g}" for name, value in metrics.items()))
         print(f"{lender.steps} steps, {lender.resets} episodes, {lender.repeated} answers given again")
     return 0 if state == "SUCCEEDED" else 1

@@ -26,15 +26,24 @@ final class EnvironmentHub: Sendable {
   private struct Client {
     var number: UInt64
     var offer: EnvironmentSpecification
+    /// Whose commands its environments have carried out.
+    var session: String
     var messages: Messages.Continuation
   }
 
   /// A worker, as far as it has come.
   private struct Learner {
-    var session: String
+    /// The job and how often it was begun.
+    var name: String
     var channel: MessageChannel
     var ledger: EnvironmentLedger?
     var isPrepared = false
+    /// How often other environments took the place of those before.
+    var replacementCount = 0
+    /// Whether it is to ask for environments anew.
+    var isStartingOver = false
+
+    var session: String { replacementCount == 0 ? name : "\(name).\(replacementCount)" }
   }
 
   private struct Meeting {
@@ -60,7 +69,7 @@ final class EnvironmentHub: Sendable {
   func workerStarted(_ job: ResourceName, attempt: Int, channel: MessageChannel) {
     state.withLock { state in
       state.meetings[job, default: Meeting()].learner = Learner(
-        session: "\(job)-\(attempt)", channel: channel)
+        name: "\(job)-\(attempt)", channel: channel)
     }
   }
 
@@ -68,7 +77,9 @@ final class EnvironmentHub: Sendable {
   func wanted(_ specification: Massif_V1_EnvironmentSpecification, by job: ResourceName) {
     change(job) { meeting in
       meeting.learner?.ledger = EnvironmentLedger(EnvironmentSpecification(specification))
+      meeting.learner?.isStartingOver = false
       introduce(&meeting)
+      if meeting.client == nil { announce(meeting, isThere: false) }
     }
   }
 
@@ -83,6 +94,8 @@ final class EnvironmentHub: Sendable {
   /// The worker of a job commands.
   func commanded(_ commands: [Massif_V1_EnvironmentCommand], by job: ResourceName) {
     change(job) { meeting in
+      // What was commanded to environments that are gone is nobody's.
+      guard meeting.learner?.isStartingOver == false else { return }
       do {
         try meeting.learner?.ledger?.issue(commands)
       } catch {
@@ -105,17 +118,19 @@ final class EnvironmentHub: Sendable {
 
   /// A client lends environments to a job; a stream that it had before ends.
   ///
+  /// - Parameter session: the last one that its environments were told of. Where it is not the present
+  ///   one, the learner begins its episodes anew.
   /// - Throws: `.invalidArgument` for environments that are not those asked for,
   ///   `.failedPrecondition` for a job that asks for none.
   func attach(
-    _ offer: EnvironmentSpecification, to job: ResourceName
+    _ offer: EnvironmentSpecification, session: String, to job: ResourceName
   ) throws(RPCError) -> Attachment {
     let result = state.withLock { state -> Result<Attachment, RPCError> in
       var meeting = state.meetings[job] ?? Meeting()
       do throws(RPCError) {
         if let ledger = meeting.learner?.ledger {
           try ledger.check(offer)
-        } else if meeting.learner?.isPrepared == true {
+        } else if let learner = meeting.learner, learner.isPrepared, !learner.isStartingOver {
           throw Self.notWanted(job)
         }
       } catch {
@@ -125,7 +140,8 @@ final class EnvironmentHub: Sendable {
         &meeting, RPCError(.aborted, "a newer stream lends environments to job \(job)"))
       state.nextNumber += 1
       let (messages, continuation) = Messages.makeStream()
-      meeting.client = Client(number: state.nextNumber, offer: offer, messages: continuation)
+      meeting.client = Client(
+        number: state.nextNumber, offer: offer, session: session, messages: continuation)
       introduce(&meeting)
       state.meetings[job] = meeting
       return .success(Attachment(number: state.nextNumber, job: job, messages: messages))
@@ -202,11 +218,29 @@ final class EnvironmentHub: Sendable {
       dismiss(&meeting, error)
       return
     }
+    guard client.session == learner.session || !ledger.hasBegun else {
+      startOver(&meeting)
+      return
+    }
+    meeting.client?.session = learner.session
     client.messages.yield(.with { $0.attached.session = learner.session })
     if !ledger.unanswered.isEmpty {
       client.messages.yield(.with { $0.commands.commands = ledger.unanswered })
     }
     announce(meeting, isThere: true)
+  }
+
+  /// Tells the learner that the environments are others than those that it has commanded; it asks
+  /// for environments anew then, and they are introduced.
+  private func startOver(_ meeting: inout Meeting) {
+    meeting.learner?.ledger = nil
+    meeting.learner?.isStartingOver = true
+    meeting.learner?.replacementCount += 1
+    meeting.learner?.channel.send(
+      Massif_V1_Worker_Command.with {
+        $0.environmentsPresence.attached = true
+        $0.environmentsPresence.replaced = true
+      })
   }
 
   private func dismiss(_ meeting: inout Meeting, _ reason: RPCError) {

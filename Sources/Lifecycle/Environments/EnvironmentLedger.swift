@@ -25,6 +25,9 @@ struct EnvironmentLedger: Sendable {
   /// Commands that a client has to be told, again or for the first time.
   var unanswered: [Massif_V1_EnvironmentCommand] { outstanding.compactMap { $0 } }
 
+  /// Whether environments have changed by what the learner commanded.
+  var hasBegun: Bool { answered.contains { $0 > 0 } }
+
   /// Takes in what the learner commands.
   ///
   /// - Throws: `.protocolViolation` for a command while another waits in the same environment.

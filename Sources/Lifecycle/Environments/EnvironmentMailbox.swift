@@ -11,9 +11,17 @@ final class EnvironmentMailbox: @unchecked Sendable {
   private let condition = NSCondition()
   private var results: [UInt32: Massif_V1_EnvironmentResult] = [:]
   private var isAttached = false
+  /// Whether the environments are others than those that were commanded.
+  private var areReplaced = false
   /// When the client came or went.
   private var changed = ContinuousClock.now
   private var isStopped = false
+  private let reminder: Duration
+
+  /// - Parameter reminder: how often whoever waits is told that it still does.
+  init(reminder: Duration = .seconds(60)) {
+    self.reminder = reminder
+  }
 
   /// Takes results in.
   func deliver(_ results: [Massif_V1_EnvironmentResult]) {
@@ -24,9 +32,15 @@ final class EnvironmentMailbox: @unchecked Sendable {
   }
 
   /// Takes in that a client has come or gone.
-  func setAttached(_ isAttached: Bool) {
+  ///
+  /// - Parameter areReplaced: whether its environments are others than before.
+  func setAttached(_ isAttached: Bool, areReplaced: Bool = false) {
     condition.withLock {
       self.isAttached = isAttached
+      if areReplaced {
+        self.areReplaced = true
+        results = [:]
+      }
       changed = .now
       condition.signal()
     }
@@ -42,27 +56,55 @@ final class EnvironmentMailbox: @unchecked Sendable {
 
   /// Waits for the results of commands, which were just sent.
   ///
+  /// - Parameter stillWaiting: called now and then.
+  /// - Returns: the results in the order of the commands; nil when the environments were replaced.
   /// - Throws: `.cancelled`, or `.deadlineExceeded` with who is late.
   func wait(
-    for commands: [Massif_V1_EnvironmentCommand], _ demand: EnvironmentDemand
-  ) throws(PluginError) -> [Massif_V1_EnvironmentResult] {
+    for commands: [Massif_V1_EnvironmentCommand], _ demand: EnvironmentDemand,
+    stillWaiting: () -> Void
+  ) throws(PluginError) -> [Massif_V1_EnvironmentResult]? {
     let sent = ContinuousClock.now
-    let result = condition.withLock {
-      () -> Result<[Massif_V1_EnvironmentResult], PluginError> in
-      while true {
-        if isStopped { return .failure(PluginError(.cancelled, "the training was told to stop")) }
-        let answers = commands.compactMap { results[$0.environment] }
-        if answers.count == commands.count {
-          results = [:]
-          return .success(answers)
-        }
-        let limit = isAttached ? demand.answerLimit : demand.attachLimit
-        let left = limit - (ContinuousClock.now - max(sent, changed))
-        if left <= .zero { return .failure(late(commands, demand)) }
-        _ = condition.wait(until: Date(timeIntervalSinceNow: left.seconds))
+    while true {
+      switch condition.withLock({ look(for: commands, demand, since: sent) }) {
+      case .answered(let results): return results
+      case .replaced: return nil
+      case .failed(let error): throw error
+      case .waiting: stillWaiting()
       }
     }
-    return try result.get()
+  }
+
+  private enum Outcome {
+    case answered([Massif_V1_EnvironmentResult])
+    case replaced
+    case failed(PluginError)
+    case waiting
+  }
+
+  /// Waits with the condition locked, at most until the next reminder.
+  private func look(
+    for commands: [Massif_V1_EnvironmentCommand], _ demand: EnvironmentDemand,
+    since sent: ContinuousClock.Instant
+  ) -> Outcome {
+    let end = ContinuousClock.now + reminder
+    while true {
+      if isStopped { return .failed(PluginError(.cancelled, "the training was told to stop")) }
+      if areReplaced {
+        areReplaced = false
+        return .replaced
+      }
+      let answers = commands.compactMap { results[$0.environment] }
+      if answers.count == commands.count {
+        results = [:]
+        return .answered(answers)
+      }
+      let now = ContinuousClock.now
+      let limit = isAttached ? demand.answerLimit : demand.attachLimit
+      let left = limit - (now - max(sent, changed))
+      if left <= .zero { return .failed(late(commands, demand)) }
+      if now >= end { return .waiting }
+      _ = condition.wait(until: Date(timeIntervalSinceNow: min(left, end - now).seconds))
+    }
   }
 
   private func late(
@@ -97,7 +139,7 @@ final class WorkerEnvironments: EnvironmentExchange {
     numbers = Array(repeating: 0, count: demand.specification.count)
   }
 
-  func perform(_ commands: [EnvironmentCommand]) throws(PluginError) -> [EnvironmentResult] {
+  func perform(_ commands: [EnvironmentCommand]) throws(PluginError) -> [EnvironmentResult]? {
     let messages = commands.map { command -> Massif_V1_EnvironmentCommand in
       numbers[command.environment] += 1
       return .with {
@@ -112,7 +154,16 @@ final class WorkerEnvironments: EnvironmentExchange {
     }
     channel.send(
       Massif_V1_Worker_Event.with { $0.environmentCommands.commands = messages })
-    let answers = try mailbox.wait(for: messages, demand)
+    // An empty event is a sign of life: the server stops a training that is silent for too long.
+    let answered = try mailbox.wait(for: messages, demand) { [channel] in
+      channel.send(Massif_V1_Worker_Event())
+    }
+    guard let answers = answered else {
+      numbers = Array(repeating: 0, count: numbers.count)
+      channel.send(
+        Massif_V1_Worker_Event.with { $0.environmentsWanted = .init(demand.specification) })
+      return nil
+    }
     if let failed = answers.first(where: { !$0.failure.isEmpty }) {
       throw PluginError(
         .aborted, "environment \(failed.environment) failed: \(failed.failure.prefix(1000))")

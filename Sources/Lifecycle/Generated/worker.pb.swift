@@ -180,6 +180,9 @@ nonisolated struct Massif_V1_Worker_Command: Sendable {
 
     var attached: Bool = false
 
+    /// They are others than before: commands under way will not be answered. The worker asks for environments anew.
+    var replaced: Bool = false
+
     var unknownFields = SwiftProtobuf.UnknownStorage()
 
     init() {}
@@ -649,7 +652,7 @@ nonisolated extension Massif_V1_Worker_Command.Cancel: SwiftProtobuf.Message, Sw
 
 nonisolated extension Massif_V1_Worker_Command.EnvironmentsPresence: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   static let protoMessageName: String = Massif_V1_Worker_Command.protoMessageName + ".EnvironmentsPresence"
-  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attached\0")
+  static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}attached\0\u{1}replaced\0")
 
   mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -658,6 +661,7 @@ nonisolated extension Massif_V1_Worker_Command.EnvironmentsPresence: SwiftProtob
       // enabled. https://github.com/apple/swift-protobuf/issues/1034
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularBoolField(value: &self.attached) }()
+      case 2: try { try decoder.decodeSingularBoolField(value: &self.replaced) }()
       default: break
       }
     }
@@ -667,11 +671,15 @@ nonisolated extension Massif_V1_Worker_Command.EnvironmentsPresence: SwiftProtob
     if self.attached != false {
       try visitor.visitSingularBoolField(value: self.attached, fieldNumber: 1)
     }
+    if self.replaced != false {
+      try visitor.visitSingularBoolField(value: self.replaced, fieldNumber: 2)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   static func ==(lhs: Massif_V1_Worker_Command.EnvironmentsPresence, rhs: Massif_V1_Worker_Command.EnvironmentsPresence) -> Bool {
     if lhs.attached != rhs.attached {return false}
+    if lhs.replaced != rhs.replaced {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

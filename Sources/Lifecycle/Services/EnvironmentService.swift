@@ -38,7 +38,8 @@ struct EnvironmentService: Sendable {
       return
     }
     let job = snapshot.record.id
-    let attachment = try hub.attach(EnvironmentSpecification(attach.specification), to: job)
+    let attachment = try hub.attach(
+      EnvironmentSpecification(attach.specification), session: attach.session, to: job)
     defer { hub.detach(attachment) }
     try await withThrowingTaskGroup(of: Bool.self) { group in
       group.addTask {

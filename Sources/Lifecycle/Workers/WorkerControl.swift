@@ -24,7 +24,8 @@ final class WorkerControl: Sendable {
         cancelled.store(true, ordering: .relaxed)
         mailbox.stop()
       case .environmentResults(let results): mailbox.deliver(results.results)
-      case .environmentsPresence(let presence): mailbox.setAttached(presence.attached)
+      case .environmentsPresence(let presence):
+        mailbox.setAttached(presence.attached, areReplaced: presence.replaced)
       case .train, nil: break
       }
     }

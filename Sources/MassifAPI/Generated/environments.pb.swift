@@ -78,6 +78,9 @@ public nonisolated struct Massif_V1_AttachEnvironments: Sendable {
   /// Clears the value of `specification`. Subsequent reads from it will return its default value.
   public mutating func clearSpecification() {self._specification = nil}
 
+  /// The last session that these environments were told of; empty for new ones.
+  public var session: String = String()
+
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
   public init() {}
@@ -257,8 +260,9 @@ public nonisolated struct Massif_V1_EnvironmentsAttached: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
-  /// Of the worker process that learns. Another session than that of an earlier stream goes on from its last
-  /// checkpoint: command numbers begin at 1 again, each environment with a reset, and kept results are void.
+  /// Of the worker process that learns and of the environments it learns in. In another session than that of an earlier
+  /// stream command numbers begin at 1 again, each environment with a reset, and kept results are void: another worker
+  /// goes on from the last checkpoint, or other environments were there in between.
   public var session: String = String()
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -432,7 +436,7 @@ nonisolated extension Massif_V1_EnvironmentMessage: SwiftProtobuf.Message, Swift
 
 nonisolated extension Massif_V1_AttachEnvironments: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".AttachEnvironments"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}job\0\u{1}specification\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}job\0\u{1}specification\0\u{1}session\0")
 
   public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -442,6 +446,7 @@ nonisolated extension Massif_V1_AttachEnvironments: SwiftProtobuf.Message, Swift
       switch fieldNumber {
       case 1: try { try decoder.decodeSingularStringField(value: &self.job) }()
       case 2: try { try decoder.decodeSingularMessageField(value: &self._specification) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.session) }()
       default: break
       }
     }
@@ -458,12 +463,16 @@ nonisolated extension Massif_V1_AttachEnvironments: SwiftProtobuf.Message, Swift
     try { if let v = self._specification {
       try visitor.visitSingularMessageField(value: v, fieldNumber: 2)
     } }()
+    if !self.session.isEmpty {
+      try visitor.visitSingularStringField(value: self.session, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   public static func ==(lhs: Massif_V1_AttachEnvironments, rhs: Massif_V1_AttachEnvironments) -> Bool {
     if lhs.job != rhs.job {return false}
     if lhs._specification != rhs._specification {return false}
+    if lhs.session != rhs.session {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

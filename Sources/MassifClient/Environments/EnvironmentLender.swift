@@ -8,7 +8,8 @@ internal import MassifAPI
 /// cannot know whether the command reached its environment, and asks again.
 struct EnvironmentLender {
   private var environments: [any Environment]
-  private var session = ""
+  /// The last session that it was told of.
+  private(set) var session = ""
   /// The last command of each environment and what came of it.
   private var last: [Massif_V1_EnvironmentResult?]
   /// Results so far, those that were told again included.

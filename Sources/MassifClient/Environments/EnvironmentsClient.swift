@@ -14,7 +14,8 @@ public struct EnvironmentsClient: Sendable {
   ///
   /// The job's configuration has `"environment": {"type": "remote", …}` with this specification and
   /// as many environments. It may still wait for a worker. A stream that is lost is opened again, and
-  /// no step is lost or made twice. Environments run one after the other, in the caller's task;
+  /// no step is lost or made twice. Environments that another process lent before are replaced: the
+  /// learner gives up the episodes under way there and begins anew. Environments run one after the other, in the caller's task;
   /// cancelling it leaves the job waiting for somebody else until its limit.
   ///
   /// - Returns: the job as it ended.
@@ -52,6 +53,7 @@ public struct EnvironmentsClient: Sendable {
     let attach = Massif_V1_EnvironmentMessage.with {
       $0.attach.job = job
       $0.attach.specification = .init(specification, count: lender.count)
+      $0.attach.session = lender.session
     }
     // The connection's closure may not change what it captures, so the lender travels in a box.
     let box = LenderBox(lender)

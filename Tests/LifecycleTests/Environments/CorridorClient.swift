@@ -85,6 +85,7 @@ final class CorridorClient: Sendable {
           $0.actions = actionCount
           $0.states = 5
         }
+        $0.attach.session = state.withLock { $0.session }
       })
     let ended = Mutex<Massif_V1_Job?>(nil)
     let answers = Mutex(0)

@@ -81,6 +81,24 @@ import Testing
     }
   }
 
+  @Test func otherEnvironmentsTakeThePlaceOfThoseThatWent() async throws {
+    let fixture = try ControlPlaneFixture()
+    let id = try await Self.submit(fixture)
+    let first = CorridorClient(cutAfter: 7)
+    let end = try await within(.seconds(60)) {
+      try await first.attend(id, fixture.controlPlane.environments)
+    }
+    #expect(end == nil)
+    // It knows nothing of the first one's steps, as a process that was started again.
+    let second = CorridorClient()
+    let job = try await Self.lend(second, to: id, fixture)
+    #expect(job.state == .succeeded, "\(job.error)")
+    // Episodes under way are begun anew and not counted twice.
+    #expect(second.episodeCount >= 2)
+    #expect(first.episodeCount + second.episodeCount <= 22)
+    #expect(job.epochs.count == 2)
+  }
+
   @Test func anAnswerThatIsLateFailsTheJob() async throws {
     let fixture = try ControlPlaneFixture()
     let id = try await Self.submit(fixture, #", "answer_timeout_seconds": 0.1"#)

@@ -167,6 +167,10 @@ final class DQNTrainer: EnvironmentLearner {
     let outcomes = try environments.step(indices, actions: actions, into: base(next))
     var ended: [Int] = []
     for index in indices {
+      guard !outcomes[index].isVoid else {
+        slots[index] = Slot()
+        continue
+      }
       slots[index].steps += 1
       let outcome = try limit.apply(to: outcomes[index], step: slots[index].steps, slot: index)
       slots[index].total += outcome.reward
@@ -296,13 +300,17 @@ final class DQNTrainer: EnvironmentLearner {
         let outcomes = try environments.step(active, actions: actions, into: memory)
         var kept = 0
         for position in active.indices {
-          running[position].steps += 1
-          let outcome = try limit.apply(
-            to: outcomes[position], step: running[position].steps, slot: active[position])
-          running[position].total += outcome.reward
-          if outcome.ends {
-            totals.add(running[position])
-            continue
+          if outcomes[position].isVoid {
+            running[position] = TabularSimulation.Episode()
+          } else {
+            running[position].steps += 1
+            let outcome = try limit.apply(
+              to: outcomes[position], step: running[position].steps, slot: active[position])
+            running[position].total += outcome.reward
+            if outcome.ends {
+              totals.add(running[position])
+              continue
+            }
           }
           if kept != position {
             (active[kept], running[kept]) = (active[position], running[position])

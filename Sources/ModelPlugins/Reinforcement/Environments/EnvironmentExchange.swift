@@ -81,10 +81,11 @@ public struct EnvironmentResult: Sendable, Hashable {
 public protocol EnvironmentExchange: AnyObject {
   /// Has commands carried out, at most one for each environment, and waits for all results.
   ///
-  /// - Returns: the results in the order of the commands, each as the specification says.
+  /// - Returns: the results in the order of the commands, each as the specification says; nil when other
+  ///   environments have taken the place of those before, and each has to begin with a reset.
   /// - Throws: `.cancelled` when the training is to stop, `.deadlineExceeded` when an answer is late
   ///   or nobody lends environments, `.aborted` when an environment has failed.
-  func perform(_ commands: [EnvironmentCommand]) throws(PluginError) -> [EnvironmentResult]
+  func perform(_ commands: [EnvironmentCommand]) throws(PluginError) -> [EnvironmentResult]?
 }
 
 /// What a training asks of those who lend it environments.

@@ -7,6 +7,9 @@ struct StepOutcome: Sendable, Hashable {
   var terminated: Bool
   /// The episode was cut off; what would have followed has a value.
   var truncated: Bool
+  /// The environment was replaced instead of making the step: there is nothing to learn, and the
+  /// observation begins another episode.
+  var isVoid = false
 
   var ends: Bool { terminated || truncated }
 }

@@ -66,11 +66,18 @@ struct TabularRemoteLearning {
       var free: [Int] = []
       for position in slots.indices {
         var slot = slots[position]
+        let next = try state(observations[position], slot.index)
+        guard !outcomes[position].isVoid else {
+          slot.state = next
+          slot.result = TabularSimulation.Episode()
+          slot.action = choose(slot)
+          slots[position] = slot
+          continue
+        }
         slot.result.steps += 1
         let outcome = try limit.apply(
           to: outcomes[position], step: slot.result.steps, slot: slot.index)
         slot.result.total += outcome.reward
-        let next = try state(observations[position], slot.index)
         learn(values, &slot, outcome, next, terms(slot.episode), choose)
         slots[position] = slot
         if outcome.ends {
