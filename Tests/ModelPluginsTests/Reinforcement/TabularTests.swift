@@ -7,8 +7,8 @@ import Testing
 
 /// Q-learning and SARSA: published returns, bits, files, and what they refuse.
 @Suite struct TabularTests {
-  private static func plugin(_ name: String) throws -> ModelPlugin {
-    let registry = PluginRegistry(workers: try WorkerPool(threadCount: 1)) { _, _ in }
+  private static func plugin(_ name: String, threads: Int = 1) throws -> ModelPlugin {
+    let registry = PluginRegistry(workers: try WorkerPool(threadCount: threads)) { _, _ in }
     try registry.registerBuiltIns()
     return try #require(registry.plugin(named: name))
   }
@@ -67,9 +67,11 @@ import Testing
     #expect(run.returns.last == 1)
   }
 
-  @Test func taxiPassesWhatCountsAsSolved() throws {
+  @Test(arguments: ["q-learning", "sarsa"]) func taxiPassesWhatCountsAsSolved(
+    _ family: String
+  ) throws {
     let run = try Self.train(
-      "q-learning",
+      family,
       """
       {"environment": {"type": "taxi"}, "learning_rate": 0.7,
        "exploration": {"initial": 0.5, "final": 0, "fraction": 0.8},
@@ -100,20 +102,20 @@ import Testing
     #expect(first["weights.safetensors"] != other["weights.safetensors"])
   }
 
-  @Test(arguments: ["q-learning", "sarsa"]) func aResumedRunGivesTheSameBits(
+  @Test(arguments: ["q-learning", "sarsa"]) func aResumedRunGivesTheSameBitsAtAnyNumberOfThreads(
     _ family: String
   ) throws {
-    let plugin = try Self.plugin(family)
-    func make() throws -> PluginTrainer {
-      try plugin.makeTrainer(configuration: Self.cliff, seed: 7, dataset: .none)
+    func make(threads: Int) throws -> PluginTrainer {
+      try Self.plugin(family, threads: threads)
+        .makeTrainer(configuration: Self.cliff, seed: 7, dataset: .none)
     }
-    let straight = try make()
-    var resumed = try make()
+    let straight = try make(threads: 1)
+    var resumed = try make(threads: 2)
     for epoch in 1...straight.epochs {
       _ = try straight.trainEpoch(epoch) { _ in true }
       _ = try resumed.trainEpoch(epoch) { _ in true }
       let state = try Self.checkpoint(resumed)
-      resumed = try make()
+      resumed = try make(threads: 2)
       try resumed.restore(from: state)
       #expect(resumed.completedEpochs == epoch)
     }
