@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-public import MassifAPI
-
 /// An environment of the caller's, in which a training on the server learns.
 ///
 /// It is used by one task at a time. An error that it throws fails the training, with its text as the

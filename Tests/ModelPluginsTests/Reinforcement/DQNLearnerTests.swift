@@ -52,13 +52,13 @@ import Testing
     let theirs = try Self.values(learner, next)
     let worse = theirs[0] < theirs[1] ? 0 : 1
     Self.remember(learner, next, worse, 10, state, terminated: true)
-    for step in 0..<200 { _ = try learner.learn(step: UInt64(step), progress: 0) }
+    _ = try learner.learn(steps: 0..<200, progress: 0)
     let ours = try Self.values(learner, next)
     #expect(ours[worse] > ours[1 - worse])
 
     let before = try Self.values(learner, state)[0]
     Self.remember(learner, state, 0, 1, next, terminated: false)
-    let loss = try learner.learn(step: 200, progress: 0)
+    let loss = Float(try learner.learn(steps: 200..<201, progress: 0))
     let expected = 1 + 0.9 * theirs[isDouble ? worse : 1 - worse]
     #expect(abs(loss - (before - expected) * (before - expected)) < 1e-4 * max(1, loss))
   }
@@ -84,8 +84,8 @@ import Testing
       #""alpha": 0.6}, "batch_size": 1"#, errors: [4, 0.0001])
     var largeCount = 0
     // Both begin with the largest priority, so both are seen within a few steps.
-    for step in 0..<80 {
-      _ = try learner.learn(step: UInt64(step), progress: 0)
+    for step in 0..<UInt64(80) {
+      _ = try learner.learn(steps: step..<step + 1, progress: 0)
       let error = learner.session.output(0).loadUnaligned(as: Float.self)
       if step >= 20, error > 1 { largeCount += 1 }
     }
@@ -100,11 +100,11 @@ import Testing
     let learner = try Self.prioritised(
       #""alpha": 1, "initial_beta": 1}, "batch_size": 2"#, errors: [3, 1])
     // First both have the same priority, and one is drawn from each half.
-    let first = try learner.learn(step: 0, progress: 1)
+    let first = Float(try learner.learn(steps: 0..<1, progress: 1))
     #expect(abs(first - (9 + 1) / 2) < 1e-3)
     var seen: Set<String> = []
-    for step in 1..<30 {
-      let loss = try learner.learn(step: UInt64(step), progress: 1)
+    for step in UInt64(1)..<30 {
+      let loss = Float(try learner.learn(steps: step..<step + 1, progress: 1))
       let errors = learner.session.output(0).bindMemory(to: Float.self)
       if errors[1] > 2 {
         seen.insert("both large")

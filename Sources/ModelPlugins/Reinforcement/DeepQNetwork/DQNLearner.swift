@@ -18,11 +18,17 @@ final class DQNLearner {
   private let elementCount: Int
   private let acting: LivePlan
   private let targetPlan: LivePlan
+  /// The transitions of one or more steps of learning.
   private let batch: ReplayBatch
+  /// Steps whose transitions are drawn, and valued by the target network, together.
+  private let foresight: Int
   private let random: Philox
   /// Whether the parameters have changed since `acting` looked at them.
   private var isStale = true
   private var places: [Int] = []
+
+  /// Rows that the target network values together, where they can be known: more bring nothing.
+  private static let maxForesightRows = 1024
 
   /// - Parameter environmentCount: rows of `values` at most, batches of learning apart.
   init(
@@ -32,6 +38,11 @@ final class DQNLearner {
     var network = try QNetwork(configuration.network)
     let loss = try network.addLoss(configuration.loss)
     let rows = max(configuration.batchSize, environmentCount)
+    // Draws by priority depend on the step before, uniform ones on nothing but the replay.
+    foresight =
+      configuration.replay.kind == .uniform
+      ? max(1, min(configuration.gradientSteps, Self.maxForesightRows / configuration.batchSize))
+      : 1
     do throws(RuntimeError) {
       let parameters = try Parameters(network.graph, seed: seed, instructionSet: instructionSet)
       target = try Parameters(network.graph, seed: seed, instructionSet: instructionSet)
@@ -48,7 +59,8 @@ final class DQNLearner {
         workers: workers, instructionSet: instructionSet)
       targetPlan = try LivePlan(
         network.graph, outputs: [network.values], parameters: target,
-        maximumBatch: configuration.batchSize, workers: workers, instructionSet: instructionSet)
+        maximumBatch: foresight * configuration.batchSize, workers: workers,
+        instructionSet: instructionSet)
     } catch {
       throw PluginError(error, field: "configuration.network")
     }
@@ -62,7 +74,7 @@ final class DQNLearner {
       priorities = SumTree(count: configuration.replay.capacity)
     }
     batch = ReplayBatch(
-      size: configuration.batchSize, elementCount: network.description.elementCount)
+      size: foresight * configuration.batchSize, elementCount: network.description.elementCount)
   }
 
   /// Q(s, ·) for observations, by the network that learns; valid until the next call.
@@ -86,29 +98,28 @@ final class DQNLearner {
     priorities?[place] = largestPriority
   }
 
-  /// Makes one step of learning.
+  /// Makes steps of learning, between which nothing is remembered and the target network stays.
   ///
   /// - Parameters:
-  ///   - step: its number, which the draw depends on.
+  ///   - steps: their numbers, which the draws depend on.
   ///   - progress: the part of the training that is done, 0 ... 1.
-  /// - Returns: the loss.
-  func learn(step: UInt64, progress: Double) throws(PluginError) -> Float {
-    draw(step, progress: progress)
-    replay.gather(places, into: batch)
-    try setTargets()
-    let loss: Float
-    do throws(RuntimeError) {
-      loss = try session.step(
-        [
-          UnsafeRawBufferPointer(batch.observations), UnsafeRawBufferPointer(batch.actions),
-          UnsafeRawBufferPointer(batch.targets), UnsafeRawBufferPointer(batch.weights),
-        ], batch: batch.size)
-    } catch {
-      throw PluginError(error)
+  /// - Returns: the sum of the losses.
+  func learn(steps: Range<UInt64>, progress: Double) throws(PluginError) -> Double {
+    var sum = 0.0
+    var next = steps.lowerBound
+    while next < steps.upperBound {
+      let count = min(foresight, Int(steps.upperBound - next))
+      draw(next, count: count, progress: progress)
+      replay.gather(places, into: batch)
+      let values = try Self.run(
+        targetPlan, UnsafePointer(batch.nextObservations.baseAddress.unsafelyUnwrapped),
+        places.count * elementCount, rows: places.count)
+      for step in 0..<count {
+        sum += Double(try learn(step * configuration.batchSize, values))
+      }
+      next += UInt64(count)
     }
-    isStale = true
-    updatePriorities()
-    return loss
+    return sum
   }
 
   /// Moves the target network toward the one that learns.
@@ -125,21 +136,54 @@ final class DQNLearner {
 
   // MARK: A step of learning
 
-  private func draw(_ step: UInt64, progress: Double) {
+  /// Learns from the rows of the batch from `first` on.
+  ///
+  /// - Parameter theirs: Q(s', ·) by the target network, for the whole batch.
+  private func learn(_ first: Int, _ theirs: UnsafePointer<Float>) throws(PluginError) -> Float {
+    try setTargets(first, theirs)
+    let count = configuration.batchSize
+    let inputs = [
+      Self.rows(batch.observations, first, count, width: elementCount),
+      Self.rows(batch.actions, first, count), Self.rows(batch.targets, first, count),
+      Self.rows(batch.weights, first, count),
+    ]
+    let loss: Float
+    do throws(RuntimeError) {
+      loss = try session.step(inputs, batch: count)
+    } catch {
+      throw PluginError(error)
+    }
+    isStale = true
+    updatePriorities()
+    return loss
+  }
+
+  /// Rows of a batch's memory.
+  private static func rows<Element>(
+    _ buffer: UnsafeMutableBufferPointer<Element>, _ first: Int, _ count: Int, width: Int = 1
+  ) -> UnsafeRawBufferPointer {
+    let size = width * MemoryLayout<Element>.stride
+    return UnsafeRawBufferPointer(
+      rebasing: UnsafeRawBufferPointer(buffer)[first * size..<(first + count) * size])
+  }
+
+  /// Draws the transitions of some steps.
+  private func draw(_ step: UInt64, count: Int, progress: Double) {
     places.removeAll(keepingCapacity: true)
-    let first = step * UInt64(batch.size)
+    let first = step * UInt64(configuration.batchSize)
+    let size = count * configuration.batchSize
     guard let priorities, priorities.total > 0 else {
-      for row in 0..<batch.size {
+      for row in 0..<size {
         places.append(random.integer(at: first + UInt64(row), below: replay.count))
       }
       batch.weights.update(repeating: 1)
       return
     }
     // One draw from each of as many equal shares as there are rows (Schaul et al., appendix B.2.1).
-    let share = priorities.total / Double(batch.size)
+    let share = priorities.total / Double(size)
     let beta = configuration.replay.initialBeta + (1 - configuration.replay.initialBeta) * progress
     var largest: Float = 0
-    for row in 0..<batch.size {
+    for row in 0..<size {
       let uniform = random.word(at: first + UInt64(row)).uniform
       let place = min(
         priorities.leaf(at: (Double(row) + uniform) * share), replay.count - 1)
@@ -149,26 +193,28 @@ final class DQNLearner {
       batch.weights[row] = weight
       largest = max(largest, weight)
     }
-    for row in 0..<batch.size { batch.weights[row] /= largest }
+    for row in 0..<size { batch.weights[row] /= largest }
   }
 
   /// r + γ Q'(s', a'), where a' is what the target network, or with double learning the network that
   /// learns, thinks best.
-  private func setTargets() throws(PluginError) {
-    let count = batch.size * elementCount
-    let next = UnsafePointer(batch.nextObservations.baseAddress.unsafelyUnwrapped)
-    let theirs = try Self.run(targetPlan, next, count, rows: batch.size)
+  private func setTargets(
+    _ first: Int, _ theirs: UnsafePointer<Float>
+  ) throws(PluginError) {
+    let theirs = theirs + first * actionCount
+    let next = UnsafePointer(
+      batch.nextObservations.baseAddress.unsafelyUnwrapped + first * elementCount)
     let chooser =
-      configuration.isDouble ? try values(next, rows: batch.size) : theirs
+      configuration.isDouble ? try values(next, rows: configuration.batchSize) : theirs
     let discount = Float(configuration.discount)
-    for row in 0..<batch.size {
+    for row in 0..<configuration.batchSize {
       let start = row * actionCount
       var best = start
       for index in start..<start + actionCount where chooser[index] > chooser[best] {
         best = index
       }
-      batch.targets[row] =
-        batch.rewards[row] + discount * batch.continues[row] * theirs[best]
+      batch.targets[first + row] =
+        batch.rewards[first + row] + discount * batch.continues[first + row] * theirs[best]
     }
   }
 

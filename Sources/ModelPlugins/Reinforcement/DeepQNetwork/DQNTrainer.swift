@@ -236,12 +236,10 @@ final class DQNTrainer: EnvironmentLearner {
   ) throws(PluginError) {
     let rounds = Self.multiples(of: configuration.trainFrequency, steps, last: count)
     if steps >= UInt64(configuration.learningStarts) {
-      for _ in 0..<rounds * configuration.gradientSteps {
-        let loss = try learner.learn(step: learningSteps, progress: progress)
-        learningSteps += 1
-        losses.sum += Double(loss)
-        losses.count += 1
-      }
+      let first = learningSteps
+      learningSteps += UInt64(rounds * configuration.gradientSteps)
+      losses.sum += try learner.learn(steps: first..<learningSteps, progress: progress)
+      losses.count += rounds * configuration.gradientSteps
       guard losses.sum.isFinite else {
         throw PluginError(
           .failedPrecondition,
