@@ -69,7 +69,7 @@ struct JobsWatchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "watch", abstract: "Follow a job until it ends.",
     discussion: """
-      On a terminal a bar shows epoch, loss, accuracy, images/s and the time left. With --output \
+      On a terminal a bar shows epoch, loss, accuracy, samples/s and the time left. With --output \
       json, each change is one JSON document on a line. Ctrl-C ends the watch and leaves the job \
       running. Exit status: 0 if the job succeeded, 1 if it failed or was cancelled, 130 after \
       Ctrl-C.

@@ -7,7 +7,7 @@ enum ProgressLine {
   private static let maxBarWidth = 30
 
   /// One line of at most `width` characters:
-  /// `epoch 2/3 [=======>      ]  52 %  loss 0.2312  accuracy 0.9140  3,312 images/s  0:34 left`.
+  /// `epoch 2/3 [=======>      ]  52 %  loss 0.2312  accuracy 0.9140  3,312 samples/s  0:34 left`.
   ///
   /// What does not fit goes from the right: the time left stays longest after the bar.
   static func render(_ job: Massif_V1_Job, width: Int) -> String {
@@ -21,12 +21,12 @@ enum ProgressLine {
     let percent = String(Int(fraction * 100))
     let left = " \(String(repeating: " ", count: 3 - percent.count))\(percent) %"
     var parts: [String] = []
-    for name in ["loss", "accuracy"] {
+    for name in ["loss", "accuracy", "mean_return"] {
       guard let metric = progress.metrics.first(where: { $0.name == name }) else { continue }
       parts.append("  \(name) \(Quantity.fixed(metric.value, 4))")
     }
     if progress.samplesPerSecond.isFinite, (1..<1e12).contains(progress.samplesPerSecond) {
-      parts.append("  \(Quantity.grouped(Int64(progress.samplesPerSecond))) images/s")
+      parts.append("  \(Quantity.grouped(Int64(progress.samplesPerSecond))) samples/s")
     }
     let time = "  \(Quantity.time(seconds: progress.secondsLeft)) left"
 

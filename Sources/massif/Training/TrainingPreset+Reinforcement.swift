@@ -13,16 +13,16 @@ extension TrainingPreset {
         "steps_per_epoch":5000,"evaluation_episodes":100}
         """),
     TrainingPreset(
-      name: "cliff-walking", summary: "the shortest way along a cliff's edge, on-policy",
-      plugin: "sarsa", data: nil,
+      name: "cliff-walking", summary: "the shortest way along a cliff's edge",
+      plugin: "q-learning", data: nil,
       configuration: """
         {"environment":{"type":"cliff_walking"},"learning_rate":0.5,"discount":1,\
         "exploration":{"initial":0.1,"final":0,"fraction":0.8},"epochs":10,\
         "episodes_per_epoch":100,"evaluation_episodes":1}
         """),
     TrainingPreset(
-      name: "frozen-lake", summary: "to cross a lake of 8×8 between its holes",
-      plugin: "q-learning", data: nil,
+      name: "frozen-lake", summary: "to cross a lake of 8×8 between its holes, on-policy",
+      plugin: "sarsa", data: nil,
       configuration: """
         {"environment":{"type":"frozen_lake","map":"8x8","slippery":false},"learning_rate":0.5,\
         "exploration":{"initial":1,"final":0.02,"fraction":0.8},"epochs":10,\

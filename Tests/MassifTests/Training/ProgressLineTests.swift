@@ -34,7 +34,7 @@ struct ProgressLineTests {
     #expect(
       ProgressLine.render(job(), width: 120)
         == "epoch 2/3 [==============>             ]  52 %  loss 0.2312  accuracy 0.9140"
-        + "  3,312 images/s  0:34 left")
+        + "  3,312 samples/s  0:34 left")
   }
 
   @Test func leavesOutWhatDoesNotFit() {
@@ -72,7 +72,7 @@ struct ProgressLineTests {
     for value in [Double.nan, .infinity, -.infinity, 1e300, -1] {
       let line = ProgressLine.render(job(rate: value, left: value), width: 120)
       #expect(line.hasPrefix("epoch 2/3 ["))
-      #expect(!line.contains("images/s"))
+      #expect(!line.contains("samples/s"))
     }
     #expect(ProgressLine.render(job(samples: 0), width: 120).contains("  0 %"))
   }

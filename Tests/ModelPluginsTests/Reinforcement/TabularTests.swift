@@ -75,7 +75,7 @@ import Testing
       """
       {"environment": {"type": "taxi"}, "learning_rate": 0.7,
        "exploration": {"initial": 0.5, "final": 0, "fraction": 0.8},
-       "epochs": 5, "episodes_per_epoch": 500, "evaluation_episodes": 300}
+       "epochs": 10, "episodes_per_epoch": 500, "evaluation_episodes": 300}
       """)
     let last = try #require(run.returns.last)
     #expect(last >= 7.5)
