@@ -112,13 +112,86 @@ import Testing
     #expect(report["resets"] as? Int == 60)
     #expect((report["repeated"] as? Int ?? 0) > 0, "\(report)")
   }
+
+  @Test func aClientThatWasStartedAgainLendsNewEnvironments() async throws {
+    let massif = try await Installation()
+    defer { massif.remove() }
+    func lend(_ arguments: [String]) async throws -> ProgramResult {
+      try await BuildProducts.runPython(
+        "Examples/Clients/python/gymnasium_environments.py",
+        [
+          "--server", massif.address, "--certificates", massif.certificates.path, "--environment",
+          "CartPole-v1", "--count", "3", "--json",
+        ] + arguments, python: ProcessInfo.processInfo.environment["MASSIF_TEST_GYMNASIUM"])
+    }
+    let left = try await lend([
+      "--plugin", "dqn", "--model", "pole", "--leave-after", "60", "--configuration",
+      #"{"network": {"hidden": [16]}, "batch_size": 16, "learning_starts": 64, "epochs": 2, "#
+        + #""steps_per_epoch": 240}"#,
+    ])
+    #expect(left.status == 130, "\(left.errors)")
+    let words = left.errors.split(whereSeparator: \.isWhitespace)
+    let id = try #require(words.first { $0.hasPrefix("job-") })
+    let result = try await lend(["--job", String(id)])
+    #expect(result.status == 0, "\(result.errors)")
+    let report = try result.json()
+    #expect(report["state"] as? String == "SUCCEEDED", "\(report)")
+    // Of 480 steps in all, the first client made some; the one that it lost is not made up for.
+    let steps = try #require(report["steps"] as? Int)
+    #expect(steps > 240 && steps < 480, "\(report)")
+  }
+
+  @Test func aServerThatWasStartedAgainGoesOnWithItsClient() async throws {
+    let massif = try await Installation()
+    defer { massif.remove() }
+    let port = try #require(massif.address.split(separator: ":").last)
+    let client = try MassifClient(
+      addresses: [try #require(ServerAddress(massif.address))],
+      credentials: Credentials(directory: massif.certificates.path, name: "alice"))
+    defer { client.close() }
+    var specification = TrainingSpecification()
+    specification.model = "corridor"
+    specification.plugin = "sarsa"
+    specification.seed = 1
+    specification.configuration = """
+      {"environment": {"type": "remote", "actions": 2,
+        "observation": {"type": "states", "count": 5}},
+       "learning_rate": 0.5, "epochs": 3, "episodes_per_epoch": 20}
+      """
+    let submitted = try await client.jobs.submit(specification)
+    let (reached, signal) = AsyncStream<Void>.makeStream()
+    let lending = Task {
+      try await client.environments.lend(
+        [Corridor(signal: signal, signalAfter: 25)],
+        specification: EnvironmentSpecification(observation: .states(5), actions: 2),
+        to: submitted.id)
+    }
+    // In the second epoch the server is killed.
+    for await _ in reached { break }
+    massif.crash()
+    try await massif.restart(serveArguments: ["--listen", "127.0.0.1:\(port)"])
+    let job = try await lending.value
+    #expect(job.state == .succeeded, "\(job.error)")
+    #expect(job.epochs.count == 3)
+  }
 }
 
 /// Five places in a row, with a reward at the right end.
 private struct Corridor: Environment {
   private var place = 0
+  private var episodeCount = 0
+  private let signal: AsyncStream<Void>.Continuation?
+  private let signalAfter: Int
+
+  /// - Parameter signalAfter: the number of the episode whose beginning is told.
+  init(signal: AsyncStream<Void>.Continuation? = nil, signalAfter: Int = 0) {
+    self.signal = signal
+    self.signalAfter = signalAfter
+  }
 
   mutating func reset(seed: UInt64?) async throws -> EnvironmentObservation {
+    episodeCount += 1
+    if episodeCount == signalAfter { signal?.yield() }
     place = 0
     return .state(place)
   }

@@ -112,10 +112,11 @@ def specification(messages, environment, count):
     return result, {"type": "remote", "count": count, "actions": actions, "observation": observation}
 
 
-def lend(channel, modules, lender, offer, job, cut_after=0, patience=60.0):
+def lend(channel, modules, lender, offer, job, cut_after=0, leave_after=0, patience=60.0):
     """Lends environments until the job has ended; opens the stream again when it is lost.
 
     cut_after: for tests, cut the stream after so many results, before and after they are sent in turns.
+    leave_after: for tests, leave as Ctrl-C does after so many.
     """
     messages, services = modules[0], modules[1]
     deadline, cuts = time.monotonic() + patience, 0
@@ -141,6 +142,8 @@ def lend(channel, modules, lender, offer, job, cut_after=0, patience=60.0):
                     results = messages.EnvironmentMessage()
                     results.results.results.extend(lender.perform(message.commands.commands))
                     answered += 1
+                    if answered == leave_after:
+                        raise KeyboardInterrupt
                     is_due = cut_after and answered >= cut_after
                     if not (is_due and cuts % 2 == 0):
                         outgoing.put(results)
@@ -191,6 +194,7 @@ def main():
     p.add_argument("--configuration", default="{}", type=json.loads, help="the rest of the configuration, JSON")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--cut-after", type=int, default=0, help="for tests: cut the stream after so many answers")
+    p.add_argument("--leave-after", type=int, default=0, help="for tests: leave after so many answers, as Ctrl-C does")
     p.add_argument("--json", action="store_true", help="one JSON document")
     options = p.parse_args()
 
@@ -207,7 +211,7 @@ def main():
         identifier = options.job or submit(channel, modules, options, configuration)
         lender = Lender(environments, modules[0])
         try:
-            job = lend(channel, modules, lender, offer, identifier, cut_after=options.cut_after)
+            job = lend(channel, modules, lender, offer, identifier, options.cut_after, options.leave_after)
         except KeyboardInterrupt:
             print(f"\njob {identifier} waits for its environments; go on with --job {identifier} instead of --model, or end "
                   f"it with: massif jobs cancel {identifier}", file=sys.stderr)
