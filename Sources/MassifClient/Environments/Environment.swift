@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+
 /// An environment of the caller's, in which a training on the server learns.
 ///
 /// It is used by one task at a time. An error that it throws fails the training, with its text as the

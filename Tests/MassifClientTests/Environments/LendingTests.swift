@@ -15,8 +15,9 @@ struct LendingTests {
 
   init() throws { authority = try TestAuthority() }
 
-  /// Commands one environment: a reset and `actions`. Every stream breaks off at its fourth command,
-  /// before the answer or, every other time, after it.
+  /// Commands one environment to begin and to make some actions.
+  ///
+  /// Every stream breaks off at its fourth command, before the answer or, every other time, after it.
   private final class Learner: Sendable {
     struct State {
       var number: UInt64 = 1

@@ -46,7 +46,7 @@ import Testing
 
   @Test(arguments: [true, false]) func whoChoosesTheNextAction(_ isDouble: Bool) throws {
     let settings = #""batch_size": 1, "replay": {"capacity": 1}, "learning_rate": 0.01, "#
-    let learner = try Self.learner(settings + #""double": \(isDouble)"#)
+    let learner = try Self.learner(settings + #""double": \#(isDouble)"#)
     let (state, next): ([Float], [Float]) = ([0.1, -0.3, 0.2, 0.4], [-0.2, 0.5, 0.3, -0.1])
     // The target network keeps these values, for it is not updated.
     let theirs = try Self.values(learner, next)
@@ -120,9 +120,10 @@ import Testing
   // MARK: All of them
 
   @Test(arguments: [
-    #""double": false"#, #""double": true"#,
-    #""network": {"hidden": [16], "duelling": true}"#,
-    #""replay": {"type": "prioritised", "capacity": 500}"#,
+    #""double": false, "target_update_interval": 20"#,
+    #""double": true, "target_update_interval": 20"#,
+    #""network": {"hidden": [16], "duelling": true}, "target_update_interval": 20"#,
+    #""replay": {"type": "prioritised", "capacity": 500}, "target_update_interval": 20"#,
     #""target_update_rate": 0.05, "target_update_interval": 1"#,
   ]) func everyKindLearnsTheWay(_ settings: String) throws {
     let trainer = try DQNTrainer(
@@ -130,7 +131,7 @@ import Testing
       {"environment": {"type": "remote", "count": 2, "actions": 2,
         "observation": {"type": "box", "shape": [5]}, "max_episode_steps": 200},
        "learning_rate": 0.01, "discount": 0.8, "batch_size": 16, "learning_starts": 64,
-       "train_frequency": 2, "target_update_interval": 20, "epochs": 1, "steps_per_epoch": 600,
+       "train_frequency": 2, "epochs": 1, "steps_per_epoch": 600,
        "exploration": {"initial": 1, "final": 0.2}, \(settings)}
       """, seed: 2, workers: try WorkerPool(threadCount: 1), instructionSet: try .preferred())
     trainer.connect(Corridors(count: 2, isOneHot: true))
