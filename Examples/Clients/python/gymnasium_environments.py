@@ -209,6 +209,7 @@ def main():
 
     with grpc.secure_channel(options.server, credentials) as channel:
         identifier = options.job or submit(channel, modules, options, configuration)
+        print(f"lending {options.count} × {options.environment} to job {identifier}", file=sys.stderr)
         lender = Lender(environments, modules[0])
         try:
             job = lend(channel, modules, lender, offer, identifier, options.cut_after, options.leave_after)
