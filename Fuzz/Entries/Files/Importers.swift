@@ -35,9 +35,11 @@ extension FuzzEntry {
   /// Input: the file, gzip or not.
   static let npy = FuzzEntry("npy") { bytes in
     let file = try MemoryFile(bytes)
-    guard let tensor = try? NPYFile.read(file.path, as: "train/images") else { return }
-    try check(tensor)
-    if let normalized = try? tensor.normalized() { try check(normalized) }
+    for name in ["train/images", "train/labels"] {
+      guard let tensor = try? NPYFile.read(file.path, as: name) else { return }
+      try check(tensor)
+      if let normalized = try? tensor.normalized() { try check(normalized) }
+    }
   }
 
   private static func check(_ read: () throws(CommandError) -> TextColumns) throws {

@@ -53,8 +53,10 @@ struct ImportedTensor: Equatable {
 
   private func widenedLabels() throws(CommandError) -> [UInt8] {
     var widened: [UInt8] = []
-    widened.reserveCapacity(count * 4)
-    for index in 0..<(Self.elementCount(shape) ?? 0) {
+    // Of the elements, not of the first extent, which may be anything where another is 0.
+    let elements = Self.elementCount(shape) ?? 0
+    widened.reserveCapacity(elements * 4)
+    for index in 0..<elements {
       guard let label = integer(at: index), let narrow = Int32(exactly: label) else {
         throw CommandError(
           name, field: "element \(index)", expected: "a label that fits in 32 bits",

@@ -46,6 +46,14 @@ struct IDXFileTests {
     #expect(labels.bytes == [0, 0, 0, 0, 9, 0, 0, 0, 255, 0, 0, 0])
   }
 
+  /// Found by fuzzing: the first extent promises more than memory holds, or a number can say.
+  @Test(arguments: [4_294_967_056, Int.max])
+  func labelsWithoutElementsTakeNoMemory(count: Int) throws {
+    let labels = ImportedTensor(
+      name: "train/labels", datatype: .int64, shape: [count, 0], bytes: [])
+    #expect(try labels.normalized().bytes.isEmpty)
+  }
+
   /// A gzip file with two members, as `cat a.gz b.gz` makes it: header in one, elements in the
   /// other.
   @Test func readsGzip() throws {
