@@ -43,11 +43,13 @@ let fuzz: Target =
   isFuzzing
   ? .executableTarget(
     name: "massif-fuzz", dependencies: fuzzDependencies, path: "Fuzz",
-    exclude: ["Corpus", "Dictionaries", "Replay", "run"], sources: ["Entries", "Driver"],
+    exclude: ["Corpus", "Dictionaries", "Found", "Replay", "keep", "run"],
+    sources: ["Entries", "Driver"],
     swiftSettings: strict)
   : .testTarget(
     name: "FuzzTests", dependencies: fuzzDependencies, path: "Fuzz",
-    exclude: ["Corpus", "Dictionaries", "Driver", "run"], sources: ["Entries", "Replay"],
+    exclude: ["Corpus", "Dictionaries", "Driver", "Found", "keep", "run"],
+    sources: ["Entries", "Replay"],
     swiftSettings: strict)
 
 let package = Package(

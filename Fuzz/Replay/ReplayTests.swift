@@ -13,7 +13,7 @@ import Testing
   func everyInputIsReadOrRefused(name: String) throws {
     let entry = try #require(FuzzEntry.all.first { $0.name == name })
     let corpus = try Self.corpus(of: name)
-    try #require(!corpus.isEmpty, "Fuzz/Corpus/\(name) has an input")
+    try #require(!corpus.isEmpty)
     for (file, bytes) in corpus {
       do {
         try bytes.withUnsafeBytes { try entry.run($0) }
@@ -33,8 +33,10 @@ import Testing
   }
 
   @Test func everyCorpusHasItsEntry() throws {
-    let folders = try FileManager.default.contentsOfDirectory(atPath: Self.corpora.path)
-    #expect(Set(folders) == Set(FuzzEntry.all.map(\.name)))
+    for folder in [Self.corpora, Self.folder.appending(path: "Found")] {
+      let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+      #expect(Set(names) == Set(FuzzEntry.all.map(\.name)))
+    }
   }
 
   /// A finding is reported as one: a check that always holds would be none.
@@ -44,15 +46,25 @@ import Testing
     #expect(throws: Never.self) { try [].withUnsafeBytes { try entry.run($0) } }
   }
 
-  private static let corpora = URL(filePath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().appending(path: "Corpus")
+  private static let folder = URL(filePath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent()
+  private static let corpora = folder.appending(path: "Corpus")
 
+  /// The inputs that were made, and those that the fuzzer has found: one a line, in base64.
   private static func corpus(of name: String) throws -> [(file: String, bytes: [UInt8])] {
-    try FileManager.default.contentsOfDirectory(
+    let made = try FileManager.default.contentsOfDirectory(
       at: corpora.appending(path: name), includingPropertiesForKeys: nil
     )
     .sorted { $0.lastPathComponent < $1.lastPathComponent }
-    .map { ($0.lastPathComponent, Array(try Data(contentsOf: $0))) }
+    .map { (file: $0.lastPathComponent, bytes: Array(try Data(contentsOf: $0))) }
+    let found = try String(
+      contentsOf: folder.appending(path: "Found/\(name)"), encoding: .utf8
+    )
+    .split(separator: "\n", omittingEmptySubsequences: true)
+    return try made
+      + found.map { line in
+        (file: "\(line)", bytes: Array(try #require(Data(base64Encoded: String(line)))))
+      }
   }
 }
 
