@@ -15,13 +15,18 @@ LINES = [
     for name, batch, target in (("infer_lstm_b1", 1, 1.3), ("infer_lstm_b32", 32, 1.0))]
 
 
-def measure(bench, line):
-    values = {"x": random(line.parameters["batch"], STEPS, INPUTS[0], seed=2)}
+def tensors(batch):
+    """Weights as PyTorch initialises them, and an input."""
+    values = {"x": random(batch, STEPS, INPUTS[0], seed=2)}
     for layer, inputs in enumerate(INPUTS):
         values[f"lstm{layer}.weights"] = random(inputs, 4 * UNITS, seed=3, scale=UNITS ** -0.5)
         values[f"lstm{layer}.recurrent_weights"] = random(UNITS, 4 * UNITS, seed=4, scale=UNITS ** -0.5)
         values[f"lstm{layer}.bias"] = random(4 * UNITS, seed=5, scale=0.1)
-    bench.compare("lstm", line, values)
+    return values
+
+
+def measure(bench, line):
+    bench.compare("lstm", line, tensors(line.parameters["batch"]))
 
 
 def peer_onnxruntime(line, tensors):

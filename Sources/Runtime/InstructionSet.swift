@@ -10,6 +10,8 @@ public struct InstructionSet: @unchecked Sendable, Hashable, CustomStringConvert
 
   // SAFETY: the table is immutable and lives as long as the process, so it may be shared.
   let kernels: UnsafePointer<mk_kernels>
+  /// The kernels of the narrow types that go with them.
+  let narrow: UnsafePointer<mk_narrow_kernels>
 
   /// The name: `scalar`, `avx2` or `avx512`.
   public var name: String { String(cString: kernels.pointee.name) }
@@ -38,7 +40,7 @@ public struct InstructionSet: @unchecked Sendable, Hashable, CustomStringConvert
         .unsupported, "\"\(name)\" is not an instruction set of this machine; choices: \(choices)",
         field: Self.environmentVariable)
     }
-    self.kernels = kernels
+    self.init(kernels: kernels)
   }
 
   /// The choice of the environment, or the best of this machine.
@@ -58,5 +60,11 @@ public struct InstructionSet: @unchecked Sendable, Hashable, CustomStringConvert
     return InstructionSet(kernels: best)
   }
 
-  private init(kernels: UnsafePointer<mk_kernels>) { self.kernels = kernels }
+  private init(kernels: UnsafePointer<mk_kernels>) {
+    self.kernels = kernels
+    narrow = mk_select_narrow(kernels)
+  }
+
+  /// The name of the narrow types' kernels that go with it, such as `avx512_bf16`.
+  public var narrowName: String { String(cString: narrow.pointee.name) }
 }

@@ -24,6 +24,8 @@ func makeCase(_ name: String, _ setting: Setting) throws -> any Case {
   case "lstm": try LSTMCase(setting)
   case "mlp": try MLPCase(setting)
   case "resnet18": try ResNetCase(setting)
+  case "narrow_accuracy": try NarrowAccuracyCase(setting)
+  case "narrow_matmul": try NarrowMatmulCase(setting)
   case "sgemm": try SgemmCase(setting)
   default: throw RuntimeError(.notFound, "no such case", field: name)
   }

@@ -14,9 +14,10 @@ struct PlanWork {
   ) throws {
     let parameters = try Parameters(graph, seed: 1, instructionSet: setting.instructionSet)
     try setting.load(parameters)
+    let precision = try setting.precision(graph, outputs, parameters, batch: batch)
     let plan = try Plan(
       graph, outputs: outputs, parameters: parameters, maximumBatch: batch,
-      instructionSet: setting.instructionSet)
+      instructionSet: setting.instructionSet, precision: precision)
     execution = try plan.makeExecution(workers: setting.workers)
     inputs = try plan.inputs.map { UnsafeRawBufferPointer(try setting.tensor($0.name)) }
     outputCount = outputs.count

@@ -53,14 +53,15 @@ typedef struct mk_narrow_result {
   mk_quantization quantization;
 } mk_narrow_result;
 
-/// C(M, N) = result(A(M, K) * B(K, N)), B packed by the `pack` of A's type.
+/// C(M, N) = result(A(M, K) * B(K, N)), B packed by the `pack` of A's type. The size of scratch depends
+/// on m, n, k and a_stride only.
 typedef struct mk_narrow_gemm {
   size_t m, n, k;
-  const void *a;
+  const void *_Nullable a;
   /// Elements from row to row.
   size_t a_stride;
-  const void *b;
-  void *c;
+  const void *_Nullable b;
+  void *_Nullable c;
   size_t c_stride;
   mk_narrow_result result;
 } mk_narrow_gemm;

@@ -3,7 +3,7 @@
 import CKernels
 
 extension Graph {
-  /// x · scale + offset as FP32, from UINT8 or FP32: how pixels enter a network.
+  /// x · scale + offset as FP32, from UINT8, FP16, BF16 or FP32: how pixels enter a network.
   ///
   /// - Throws: `.unsupported` for other data types.
   public mutating func convert(
@@ -19,11 +19,15 @@ struct Convert: Operation {
   let offset: Float
   var name: String { "convert" }
 
+  /// What it takes.
+  private static let types: [DataType] = [.uint8, .fp16, .bf16, .fp32]
+
   func resultTypes(of operands: [TensorType]) throws(RuntimeError) -> [TensorType] {
-    guard operands[0].datatype == .uint8 || operands[0].datatype == .fp32 else {
+    guard Self.types.contains(operands[0].datatype) else {
       throw RuntimeError(
-        .unsupported, "expected UINT8 or FP32 elements; came \(operands[0])", operation: name,
-        field: "input")
+        .unsupported,
+        "expected \(Self.types.map(\.rawValue).joined(separator: ", ")) elements; came"
+          + " \(operands[0])", operation: name, field: "input")
     }
     guard scale.isFinite, offset.isFinite else {
       throw RuntimeError(
@@ -36,18 +40,23 @@ struct Convert: Operation {
   func emit(_ node: Graph.Node, into program: inout ProgramBuilder) throws(RuntimeError) {
     let (x, y) = (try program.buffer(node.operands[0]), try program.buffer(node.results[0]))
     let (isa, scale, offset) = (program.instructionSet, scale, offset)
-    let isBytes = program.type(of: node.operands[0]).datatype == .uint8
+    let type = program.type(of: node.operands[0]).datatype
     try program.elementwise(
-      name, node.results[0], from: [node.operands[0]], inPlace: !isBytes
+      name, node.results[0], from: [node.operands[0]], inPlace: type == .fp32
     ) { frame, range in
-      let start = range.lowerBound
-      if isBytes {
+      let (start, count) = (range.lowerBound, range.count)
+      let out = frame.floats(y) + start
+      switch type {
+      case .uint8:
         isa.kernels.pointee.convert_u8(
-          frame.floats(y) + start, frame.raw(x).assumingMemoryBound(to: UInt8.self) + start,
-          scale, offset, range.count)
-      } else {
-        isa.kernels.pointee.scale(
-          frame.floats(y) + start, frame.floats(x) + start, scale, offset, range.count)
+          out, frame.raw(x).assumingMemoryBound(to: UInt8.self) + start, scale, offset, count)
+      case .fp32: isa.kernels.pointee.scale(out, frame.floats(x) + start, scale, offset, count)
+      default:
+        let halves = frame.raw(x).assumingMemoryBound(to: UInt16.self) + start
+        let widen =
+          type == .fp16 ? isa.narrow.pointee.f32_from_f16 : isa.narrow.pointee.f32_from_bf16
+        widen(out, halves, count)
+        isa.kernels.pointee.scale(out, out, scale, offset, count)
       }
     }
   }

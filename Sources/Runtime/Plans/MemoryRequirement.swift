@@ -35,11 +35,12 @@ extension Plan {
   ///
   /// - Throws: as `init`, of which it is the part that needs no memory.
   public static func memory(
-    of graph: Graph, outputs: [Graph.Value], maximumBatch: Int, instructionSet: InstructionSet
+    of graph: Graph, outputs: [Graph.Value], maximumBatch: Int, instructionSet: InstructionSet,
+    precision: Precision = .fp32
   ) throws(RuntimeError) -> MemoryRequirement {
     let (entries, _) = try Parameters.layout(of: graph)
     let program = try compile(
-      graph, outputs: outputs, entries, maximumBatch: maximumBatch, instructionSet
+      graph, outputs: outputs, entries, maximumBatch: maximumBatch, instructionSet, precision
     ).program
     return MemoryRequirement(program, resident: try residentByteCount(program, entries))
   }

@@ -26,13 +26,15 @@ public final class Plan: Sendable {
   /// - Parameters:
   ///   - parameters: made for `graph`; what is needed of it is copied.
   ///   - maximumBatch: memory is laid out for so many samples; any smaller number may come.
+  ///   - precision: what its products are computed in.
   /// - Throws: `.invalidArgument` or `.tooLarge`, before memory is taken, `.unsupported` for what has no kernel.
   public init(
     _ graph: Graph, outputs: [Graph.Value], parameters: Parameters, maximumBatch: Int,
-    instructionSet: InstructionSet
+    instructionSet: InstructionSet, precision: Precision = .fp32
   ) throws(RuntimeError) {
     let (fused, live) = try Plan.compile(
-      graph, outputs: outputs, parameters.entries, maximumBatch: maximumBatch, instructionSet)
+      graph, outputs: outputs, parameters.entries, maximumBatch: maximumBatch, instructionSet,
+      precision)
     let packed = try Plan.resident(live, parameters)
     program = packed.program
     weights = packed.memory
@@ -46,13 +48,14 @@ public final class Plan: Sendable {
   /// Fuses the graph and emits its steps; takes no memory.
   static func compile(
     _ graph: Graph, outputs: [Graph.Value], _ parameters: [Parameters.Entry], maximumBatch: Int,
-    _ instructionSet: InstructionSet
+    _ instructionSet: InstructionSet, _ precision: Precision = .fp32
   ) throws(RuntimeError) -> (graph: Graph, program: Program) {
     guard maximumBatch >= 1 else {
       throw RuntimeError(
         .invalidArgument, "expected 1 or more; came \(maximumBatch)", field: "maximumBatch")
     }
-    let fused = graph.fused(keeping: outputs, foldsNormalizations: true)
+    let fused = try graph.fused(keeping: outputs, foldsNormalizations: true)
+      .narrowed(to: precision, keeping: outputs)
     var builder = ProgramBuilder(
       fused, outputs: outputs, mode: .inference, maximumBatch: maximumBatch,
       instructionSet: instructionSet, parameterOffsets: parameters.map { $0.offset })

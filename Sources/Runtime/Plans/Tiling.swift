@@ -28,6 +28,11 @@ struct MatrixTiling: Sendable {
   let rows: Int
   let columns: Int
 
+  init(rows: Int, columns: Int) {
+    self.rows = rows
+    self.columns = columns
+  }
+
   /// - Parameters:
   ///   - tileRows: of the kernel's register tile, as `panelWidth`: tiles are multiples of both.
   init(m: Int, n: Int, k: Int, tileRows: Int, panelWidth: Int) {
