@@ -40,7 +40,7 @@ public final class ModelPlugin: Sendable {
   public var maxModelByteCount: Int { limits.maxModelByteCount }
 
   let limits: PluginLimits
-  private let implementation: any PluginImplementation
+  let implementation: any PluginImplementation
 
   init(
     name: String, version: String, digest: String, isBuiltIn: Bool,

@@ -19,6 +19,11 @@ protocol PluginImplementation: Sendable {
   func makeTrainer(
     configuration: String, seed: UInt64, dataset: DataSetView
   ) throws(PluginError) -> any TrainerImplementation
+
+  /// The files of a version in a narrower type.
+  func quantize(
+    _ request: QuantizationRequest, isCancelled: @Sendable () -> Bool
+  ) throws(PluginError) -> QuantizedModel
 }
 
 /// What a model does.

@@ -146,6 +146,7 @@ extension Massif_V1_ModelVersion {
     inputs = manifest.inputs.map { Massif_V1_TensorDescription($0) }
     outputs = manifest.outputs.map { Massif_V1_TensorDescription($0) }
     audit = Massif_V1_AuditStamp(record.audit)
+    if let made = manifest.quantization { quantization = Massif_V1_Quantization(made) }
     artifacts = manifest.artifacts.map { artifact in
       .with {
         $0.name = artifact.name.description
@@ -155,6 +156,17 @@ extension Massif_V1_ModelVersion {
     }
     continuedVersion = manifest.continuedVersion ?? 0
     continuable = manifest.checkpoint != nil
+  }
+}
+
+extension Massif_V1_Quantization {
+  init(_ record: QuantizationRecord) {
+    self.init()
+    type = record.type == "int8" ? .int8 : .bf16
+    sourceVersion = record.sourceVersion
+    calibration = record.calibration?.description ?? ""
+    calibrationDigest = record.calibrationDigest?.hexadecimal ?? ""
+    maxSamples = UInt64(clamping: record.maxSamples)
   }
 }
 

@@ -15,6 +15,8 @@ struct ModelService: Sendable {
   let server: any ModelServer
   let now: @Sendable () -> Date
   let log: Logger
+  /// One calibration at a time: each uses every thread of the server's pool.
+  let calibrations = KeyedQueue<Bool>()
 
   /// Adds the service's methods.
   func register(in router: inout Router) {
@@ -33,6 +35,9 @@ struct ModelService: Sendable {
     }
     router.register("/massif.v1.Models/CreateVersion", requires: .write) {
       try await createVersion($0, $1)
+    }
+    router.register("/massif.v1.Models/QuantizeModel", requires: .write) {
+      try await quantize($0, $1)
     }
   }
 
@@ -178,7 +183,7 @@ struct ModelService: Sendable {
   }
 
   /// The name of a model with which the caller may do this, and which need not exist.
-  private func find(
+  func find(
     _ text: String, _ permission: Permission, _ context: CallContext
   ) throws -> QualifiedName {
     let name = try context.qualifiedName(text, field: "name")
@@ -192,7 +197,7 @@ struct ModelService: Sendable {
   }
 
   /// A version; 0 is the newest.
-  private func version(_ number: Int64, of name: QualifiedName) throws -> ModelVersionRecord {
+  func version(_ number: Int64, of name: QualifiedName) throws -> ModelVersionRecord {
     guard number >= 0 else {
       throw RPCError.invalidArgument("version", "expected 0 or a version, came \(number)")
     }
@@ -219,7 +224,7 @@ struct ModelService: Sendable {
     return alias
   }
 
-  private func message(_ record: ModelVersionRecord) -> Massif_V1_ModelVersion {
+  func message(_ record: ModelVersionRecord) -> Massif_V1_ModelVersion {
     Massif_V1_ModelVersion(record, server.status(of: record.model, version: record.version))
   }
 

@@ -77,6 +77,45 @@ public nonisolated enum Massif_V1_ServingState: SwiftProtobuf.Enum, Swift.CaseIt
 
 }
 
+/// The type that a version's products are computed in.
+public nonisolated enum Massif_V1_QuantizationType: SwiftProtobuf.Enum, Swift.CaseIterable {
+  public typealias RawValue = Int
+  case unspecified // = 0
+  case bf16 // = 1
+  case int8 // = 2
+  case UNRECOGNIZED(Int)
+
+  public init() {
+    self = .unspecified
+  }
+
+  public init?(rawValue: Int) {
+    switch rawValue {
+    case 0: self = .unspecified
+    case 1: self = .bf16
+    case 2: self = .int8
+    default: self = .UNRECOGNIZED(rawValue)
+    }
+  }
+
+  public var rawValue: Int {
+    switch self {
+    case .unspecified: return 0
+    case .bf16: return 1
+    case .int8: return 2
+    case .UNRECOGNIZED(let i): return i
+    }
+  }
+
+  // The compiler won't synthesize support with the UNRECOGNIZED case.
+  public static let allCases: [Massif_V1_QuantizationType] = [
+    .unspecified,
+    .bf16,
+    .int8,
+  ]
+
+}
+
 /// A file of a model version.
 public nonisolated struct Massif_V1_Artifact: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
@@ -204,6 +243,16 @@ public nonisolated struct Massif_V1_ModelVersion: @unchecked Sendable {
     get {_storage._continuable}
     set {_uniqueStorage()._continuable = newValue}
   }
+
+  /// of a version that QuantizeModel made
+  public var quantization: Massif_V1_Quantization {
+    get {_storage._quantization ?? Massif_V1_Quantization()}
+    set {_uniqueStorage()._quantization = newValue}
+  }
+  /// Returns true if `quantization` has been explicitly set.
+  public var hasQuantization: Bool {_storage._quantization != nil}
+  /// Clears the value of `quantization`. Subsequent reads from it will return its default value.
+  public mutating func clearQuantization() {_uniqueStorage()._quantization = nil}
 
   public var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -402,12 +451,63 @@ public nonisolated struct Massif_V1_CreateVersionRequest: Sendable {
   public init() {}
 }
 
+/// What a version in a narrower type was made of.
+public nonisolated struct Massif_V1_Quantization: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  public var type: Massif_V1_QuantizationType = .unspecified
+
+  public var sourceVersion: Int64 = 0
+
+  /// team/dataset, empty without one
+  public var calibration: String = String()
+
+  public var calibrationDigest: String = String()
+
+  /// of the calibration
+  public var maxSamples: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
+public nonisolated struct Massif_V1_QuantizeModelRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// [team/]model
+  public var name: String = String()
+
+  /// 0 means the newest
+  public var version: Int64 = 0
+
+  public var type: Massif_V1_QuantizationType = .unspecified
+
+  /// A data set whose train split shows which values occur. INT8 needs one; BF16 only says with it how often both versions agree.
+  public var calibration: String = String()
+
+  /// 0 means 1024
+  public var maxSamples: UInt64 = 0
+
+  public var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  public init() {}
+}
+
 // MARK: - Code below here is support for the SwiftProtobuf runtime.
 
 fileprivate nonisolated let _protobuf_package = "massif.v1"
 
 nonisolated extension Massif_V1_ServingState: SwiftProtobuf._ProtoNameProviding {
   public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0SERVING_STATE_UNSPECIFIED\0\u{1}SERVING_STATE_UNLOADED\0\u{1}SERVING_STATE_LOADING\0\u{1}SERVING_STATE_READY\0\u{1}SERVING_STATE_QUIESCING\0\u{1}SERVING_STATE_FAILED\0")
+}
+
+nonisolated extension Massif_V1_QuantizationType: SwiftProtobuf._ProtoNameProviding {
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0QUANTIZATION_TYPE_UNSPECIFIED\0\u{1}QUANTIZATION_TYPE_BF16\0\u{1}QUANTIZATION_TYPE_INT8\0")
 }
 
 nonisolated extension Massif_V1_Artifact: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -452,7 +552,7 @@ nonisolated extension Massif_V1_Artifact: SwiftProtobuf.Message, SwiftProtobuf._
 
 nonisolated extension Massif_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   public static let protoMessageName: String = _protobuf_package + ".ModelVersion"
-  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}version\0\u{1}digest\0\u{1}plugin\0\u{3}plugin_digest\0\u{1}dataset\0\u{3}dataset_digest\0\u{1}configuration\0\u{1}seed\0\u{1}metrics\0\u{1}job\0\u{3}serving_state\0\u{3}serving_reason\0\u{1}inputs\0\u{1}outputs\0\u{1}audit\0\u{1}artifacts\0\u{3}continued_version\0\u{1}continuable\0")
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}model\0\u{1}version\0\u{1}digest\0\u{1}plugin\0\u{3}plugin_digest\0\u{1}dataset\0\u{3}dataset_digest\0\u{1}configuration\0\u{1}seed\0\u{1}metrics\0\u{1}job\0\u{3}serving_state\0\u{3}serving_reason\0\u{1}inputs\0\u{1}outputs\0\u{1}audit\0\u{1}artifacts\0\u{3}continued_version\0\u{1}continuable\0\u{1}quantization\0")
 
   fileprivate class _StorageClass {
     var _model: String = String()
@@ -474,6 +574,7 @@ nonisolated extension Massif_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
     var _artifacts: [Massif_V1_Artifact] = []
     var _continuedVersion: Int64 = 0
     var _continuable: Bool = false
+    var _quantization: Massif_V1_Quantization? = nil
 
       // This property is used as the initial default value for new instances of the type.
       // The type itself is protecting the reference to its storage via CoW semantics.
@@ -503,6 +604,7 @@ nonisolated extension Massif_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
       _artifacts = source._artifacts
       _continuedVersion = source._continuedVersion
       _continuable = source._continuable
+      _quantization = source._quantization
     }
   }
 
@@ -540,6 +642,7 @@ nonisolated extension Massif_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
         case 17: try { try decoder.decodeRepeatedMessageField(value: &_storage._artifacts) }()
         case 18: try { try decoder.decodeSingularInt64Field(value: &_storage._continuedVersion) }()
         case 19: try { try decoder.decodeSingularBoolField(value: &_storage._continuable) }()
+        case 20: try { try decoder.decodeSingularMessageField(value: &_storage._quantization) }()
         default: break
         }
       }
@@ -609,6 +712,9 @@ nonisolated extension Massif_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
       if _storage._continuable != false {
         try visitor.visitSingularBoolField(value: _storage._continuable, fieldNumber: 19)
       }
+      try { if let v = _storage._quantization {
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+      } }()
     }
     try unknownFields.traverse(visitor: &visitor)
   }
@@ -637,6 +743,7 @@ nonisolated extension Massif_V1_ModelVersion: SwiftProtobuf.Message, SwiftProtob
         if _storage._artifacts != rhs_storage._artifacts {return false}
         if _storage._continuedVersion != rhs_storage._continuedVersion {return false}
         if _storage._continuable != rhs_storage._continuable {return false}
+        if _storage._quantization != rhs_storage._quantization {return false}
         return true
       }
       if !storagesAreEqual {return false}
@@ -1065,6 +1172,106 @@ nonisolated extension Massif_V1_CreateVersionRequest: SwiftProtobuf.Message, Swi
     if lhs.name != rhs.name {return false}
     if lhs.plugin != rhs.plugin {return false}
     if lhs.configuration != rhs.configuration {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Massif_V1_Quantization: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".Quantization"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}type\0\u{3}source_version\0\u{1}calibration\0\u{3}calibration_digest\0\u{3}max_samples\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularEnumField(value: &self.type) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.sourceVersion) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.calibration) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.calibrationDigest) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.maxSamples) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.type != .unspecified {
+      try visitor.visitSingularEnumField(value: self.type, fieldNumber: 1)
+    }
+    if self.sourceVersion != 0 {
+      try visitor.visitSingularInt64Field(value: self.sourceVersion, fieldNumber: 2)
+    }
+    if !self.calibration.isEmpty {
+      try visitor.visitSingularStringField(value: self.calibration, fieldNumber: 3)
+    }
+    if !self.calibrationDigest.isEmpty {
+      try visitor.visitSingularStringField(value: self.calibrationDigest, fieldNumber: 4)
+    }
+    if self.maxSamples != 0 {
+      try visitor.visitSingularUInt64Field(value: self.maxSamples, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Massif_V1_Quantization, rhs: Massif_V1_Quantization) -> Bool {
+    if lhs.type != rhs.type {return false}
+    if lhs.sourceVersion != rhs.sourceVersion {return false}
+    if lhs.calibration != rhs.calibration {return false}
+    if lhs.calibrationDigest != rhs.calibrationDigest {return false}
+    if lhs.maxSamples != rhs.maxSamples {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension Massif_V1_QuantizeModelRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  public static let protoMessageName: String = _protobuf_package + ".QuantizeModelRequest"
+  public static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}name\0\u{1}version\0\u{1}type\0\u{1}calibration\0\u{3}max_samples\0")
+
+  public mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.name) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.version) }()
+      case 3: try { try decoder.decodeSingularEnumField(value: &self.type) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.calibration) }()
+      case 5: try { try decoder.decodeSingularUInt64Field(value: &self.maxSamples) }()
+      default: break
+      }
+    }
+  }
+
+  public func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.name.isEmpty {
+      try visitor.visitSingularStringField(value: self.name, fieldNumber: 1)
+    }
+    if self.version != 0 {
+      try visitor.visitSingularInt64Field(value: self.version, fieldNumber: 2)
+    }
+    if self.type != .unspecified {
+      try visitor.visitSingularEnumField(value: self.type, fieldNumber: 3)
+    }
+    if !self.calibration.isEmpty {
+      try visitor.visitSingularStringField(value: self.calibration, fieldNumber: 4)
+    }
+    if self.maxSamples != 0 {
+      try visitor.visitSingularUInt64Field(value: self.maxSamples, fieldNumber: 5)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  public static func ==(lhs: Massif_V1_QuantizeModelRequest, rhs: Massif_V1_QuantizeModelRequest) -> Bool {
+    if lhs.name != rhs.name {return false}
+    if lhs.version != rhs.version {return false}
+    if lhs.type != rhs.type {return false}
+    if lhs.calibration != rhs.calibration {return false}
+    if lhs.maxSamples != rhs.maxSamples {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

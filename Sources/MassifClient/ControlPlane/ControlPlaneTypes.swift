@@ -11,6 +11,8 @@ public typealias TrainingSpecification = Massif_V1_TrainingSpecification
 public typealias Model = Massif_V1_Model
 /// One version of a model.
 public typealias ModelVersion = Massif_V1_ModelVersion
+/// The type that a version's products are computed in.
+public typealias QuantizationType = Massif_V1_QuantizationType
 /// What a version learned: the content of one report, and the names of all.
 public typealias ModelReport = Massif_V1_GetReportResponse
 /// A model plugin.

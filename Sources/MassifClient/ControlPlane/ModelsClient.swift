@@ -124,4 +124,26 @@ public struct ModelsClient: Sendable {
         $0.configuration = configuration
       }, ModelVersion.self, isRepeatable: false, deadline: deadline)
   }
+  /// Makes a version whose products are computed in bf16 or int8 out of one in single precision.
+  ///
+  /// Not repeated: each call makes a version. Takes as long as the calibration does.
+  ///
+  /// - Parameters:
+  ///   - version: nil means the newest.
+  ///   - calibration: a data set whose `train` split shows which values occur; int8 needs one.
+  ///   - maxSamples: at most so many of its samples are looked at; nil means the server's number.
+  public func quantize(
+    _ name: String, version: Int64? = nil, to type: QuantizationType, calibration: String = "",
+    maxSamples: Int? = nil, deadline: ContinuousClock.Instant? = nil
+  ) async throws(MassifError) -> ModelVersion {
+    try await caller.unary(
+      Self.service + "QuantizeModel",
+      Massif_V1_QuantizeModelRequest.with {
+        $0.name = name
+        $0.version = version ?? 0
+        $0.type = type
+        $0.calibration = calibration
+        $0.maxSamples = UInt64(clamping: maxSamples ?? 0)
+      }, ModelVersion.self, isRepeatable: false, deadline: deadline)
+  }
 }

@@ -28,10 +28,11 @@ final class NeuralNetworkModel: ModelImplementation {
       let file = try SafetensorsFile(parsing: weights)
       // The initial values are all replaced, so any seed will do.
       let parameters = try Parameters(network.graph, seed: 0, instructionSet: instructionSet)
-      try parameters.load(file, weights)
+      try parameters.loadConverting(file, weights, instructionSet: instructionSet)
       plan = try Plan(
         network.graph, outputs: [network.answer], parameters: parameters,
-        maximumBatch: configuration.maxBatchSize, instructionSet: instructionSet)
+        maximumBatch: configuration.maxBatchSize, instructionSet: instructionSet,
+        precision: description.precision)
       // The first answer should not wait for memory.
       let first = try plan.makeExecution(workers: workers)
       memoryByteCount = plan.weightByteCount + first.byteCount

@@ -55,21 +55,38 @@ struct NeuralNetworkPlugin: PluginImplementation {
   func makeModel(
     artifacts: [Artifact], configuration: String
   ) throws(PluginError) -> any ModelImplementation {
-    // `model.json` was written from the checked configuration and says all that serving needs.
+    try withExtendedLifetime(artifacts) { () throws(PluginError) in
+      let (description, weights) = try Self.files(of: artifacts)
+      return try NeuralNetworkModel(
+        description, weights: weights, workers: workers, instructionSet: instructionSet)
+    }
+  }
+
+  func quantize(
+    _ request: QuantizationRequest, isCancelled: @Sendable () -> Bool
+  ) throws(PluginError) -> QuantizedModel {
+    try withExtendedLifetime(request) { () throws(PluginError) in
+      let (description, weights) = try Self.files(of: request.artifacts)
+      return try NetworkQuantizer(
+        description, weights: weights, workers: workers, instructionSet: instructionSet
+      ).run(request, isCancelled: isCancelled)
+    }
+  }
+
+  /// The two files that serving needs; `model.json` was written from the checked configuration.
+  private static func files(
+    of artifacts: [Artifact]
+  ) throws(PluginError) -> (NetworkDescription, weights: UnsafeRawBufferPointer) {
     func bytes(_ name: String) throws(PluginError) -> UnsafeRawBufferPointer {
       guard let artifact = artifacts.first(where: { $0.name == name }) else {
         throw PluginError(.failedPrecondition, "the model version has no artifact \(name)")
       }
       return artifact.bytes
     }
-    let text = String(
-      decoding: try bytes(NetworkDescription.artifactName), as: UTF8.self)
-    let weights = try bytes(NetworkDescription.weightsArtifactName)
-    return try withExtendedLifetime(artifacts) { () throws(PluginError) in
-      try NeuralNetworkModel(
-        try NetworkDescription(parsing: text), weights: weights, workers: workers,
-        instructionSet: instructionSet)
-    }
+    let text = String(decoding: try bytes(NetworkDescription.artifactName), as: UTF8.self)
+    return (
+      try NetworkDescription(parsing: text), try bytes(NetworkDescription.weightsArtifactName)
+    )
   }
 
   func makeTrainer(

@@ -43,6 +43,8 @@ public struct ModelManifest: Sendable, Hashable, Codable {
   /// With a checkpoint: the data set of the training from the beginning, which the checkpoint
   /// belongs to.
   public var originDigest: Digest?
+  /// What a version in a narrower type was made of; nil for any other, and then not written.
+  public var quantization: QuantizationRecord?
 
   /// Makes a manifest.
   public init(
@@ -50,8 +52,10 @@ public struct ModelManifest: Sendable, Hashable, Codable {
     dataset: QualifiedName? = nil, datasetDigest: Digest? = nil, seed: UInt64 = 0,
     metrics: [MetricRecord] = [], inputs: [TensorRecord], outputs: [TensorRecord],
     artifacts: [ArtifactRecord], continuedVersion: Int64? = nil,
-    checkpoint: [ArtifactRecord]? = nil, originDigest: Digest? = nil
+    checkpoint: [ArtifactRecord]? = nil, originDigest: Digest? = nil,
+    quantization: QuantizationRecord? = nil
   ) {
+    self.quantization = quantization
     self.plugin = plugin
     self.pluginVersion = pluginVersion
     self.pluginDigest = pluginDigest

@@ -8,6 +8,7 @@ struct ModelsCommand: AsyncParsableCommand {
     commandName: "models", abstract: "Models: list, describe, create without training.",
     subcommands: [
       ModelsListCommand.self, ModelsDescribeCommand.self, ModelsCreateCommand.self,
+      ModelsQuantizeCommand.self,
     ])
 }
 

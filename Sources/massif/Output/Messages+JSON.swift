@@ -87,7 +87,18 @@ extension Massif_V1_ModelVersion {
       "serving_reason": .string(servingReason), "inputs": .array(inputs.map(\.json)),
       "outputs": .array(outputs.map(\.json)), "artifacts": .array(artifacts.map(\.json)),
       "continued_version": .integer(continuedVersion), "continuable": .bool(continuable),
+      "quantization": hasQuantization ? quantization.json : .null,
       "created": .string(audit.created.text), "created_by": .string(audit.createdBy),
+    ]
+  }
+}
+
+extension Massif_V1_Quantization {
+  var json: JSONValue {
+    [
+      "type": .string(type.text), "source_version": .integer(sourceVersion),
+      "calibration": .string(calibration), "calibration_digest": .string(calibrationDigest),
+      "max_samples": .unsigned(maxSamples),
     ]
   }
 }

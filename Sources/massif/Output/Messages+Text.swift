@@ -57,11 +57,27 @@ extension Massif_V1_ModelVersion {
     if !servingReason.isEmpty { lines.append("reason     \(servingReason)") }
     lines.append("plugin     \(plugin)")
     if !dataset.isEmpty { lines.append("data set   \(dataset), seed \(seed)") }
+    if hasQuantization {
+      let calibration = quantization.calibration
+      lines.append(
+        "precision  \(quantization.type.text), made of version \(quantization.sourceVersion)"
+          + (calibration.isEmpty ? "" : ", calibrated on \(calibration)"))
+    }
     if !metrics.isEmpty { lines.append("metrics    \(metrics.text)") }
     lines += inputs.map { "input      \($0.text)" }
     lines += outputs.map { "output     \($0.text)" }
     lines += artifacts.map { "file       \($0.name), \(Quantity.bytes($0.byteCount))" }
     return lines
+  }
+}
+
+extension Massif_V1_QuantizationType {
+  var text: String {
+    switch self {
+    case .bf16: "bf16"
+    case .int8: "int8"
+    default: "unknown"
+    }
   }
 }
 

@@ -54,6 +54,7 @@ import Testing
         "/massif.v1.Models/DeployModel": .write, "/massif.v1.Models/UndeployModel": .write,
         "/massif.v1.Models/SetAlias": .write, "/massif.v1.Models/DeleteAlias": .write,
         "/massif.v1.Models/CreateVersion": .write, "/massif.v1.Models/GetReport": .read,
+        "/massif.v1.Models/QuantizeModel": .write,
         "/massif.v1.Plugins/RegisterPlugin": .administer,
         "/massif.v1.Plugins/MovePlugin": .administer,
         "/massif.v1.Plugins/RetirePlugin": .administer, "/massif.v1.Plugins/ListPlugins": .read,

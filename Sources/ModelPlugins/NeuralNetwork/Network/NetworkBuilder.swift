@@ -26,7 +26,7 @@ struct NetworkBuilder {
     let field = "configuration.input_tensor"
     frozenLayers = configuration.frozenLayers
     let isIndices = if case .embedding = configuration.layers.first { true } else { false }
-    let types: [DataType] = isIndices ? [.int32, .uint8] : [.uint8, .fp32]
+    let types: [DataType] = isIndices ? [.int32, .uint8] : [.uint8, .fp32, .fp16, .bf16]
     guard types.contains(sample.datatype) else {
       let names = types.map(\.rawValue).joined(separator: " or ")
       throw PluginError(

@@ -5,20 +5,26 @@ import Runtime
 struct NetworkDescription: Sendable, Hashable {
   var configuration: NetworkConfiguration
   var sample: Network.SampleType
+  /// What its products are computed in.
+  var precision: Precision
 
   static let artifactName = "model.json"
   static let weightsArtifactName = "weights.safetensors"
   private static let format = "massif.neural-network/1"
 
-  init(configuration: NetworkConfiguration, sample: Network.SampleType) {
+  init(
+    configuration: NetworkConfiguration, sample: Network.SampleType, precision: Precision = .fp32
+  ) {
     self.configuration = configuration
     self.sample = sample
+    self.precision = precision
   }
 
   /// The artifact's text.
   var text: String {
     let shape = sample.shape.map(String.init).joined(separator: ",")
-    return #"{"format":"\#(Self.format)","#
+    let precision = precision.json.map { #""precision":\#($0.text),"# } ?? ""
+    return #"{"format":"\#(Self.format)","# + precision
       + #""input":{"datatype":"\#(sample.datatype.rawValue)","shape":[\#(shape)]},"#
       + #""configuration":\#(configuration.canonicalText)}"#
   }
@@ -31,7 +37,7 @@ struct NetworkDescription: Sendable, Hashable {
     let list = ViolationList()
     let fields = FieldReader(
       try JSONValue(parsing: text, name: name), path: name,
-      keys: ["format", "input", "configuration"], list: list)
+      keys: ["format", "precision", "input", "configuration"], list: list)
     guard fields["format"] == .string(Self.format) else {
       throw PluginError(
         field: fields.field("format"),
@@ -41,6 +47,7 @@ struct NetworkDescription: Sendable, Hashable {
       fields["input"], path: fields.field("input"), keys: ["datatype", "shape"], list: list)
     let datatype = input.choice("datatype", of: DataType.self) ?? .fp32
     let shape = input.extents("shape")
+    precision = Precision(fields["precision"], path: fields.field("precision"), list: list)
     try list.check()
     guard let configuration = fields["configuration"] else {
       throw PluginError(field: fields.field("configuration"), "expected an object, came nothing")
