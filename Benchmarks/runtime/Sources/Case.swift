@@ -71,8 +71,7 @@ struct Setting {
     guard let entry = file[name] else {
       throw RuntimeError(.notFound, "no tensor of this name", field: name)
     }
-    let copy = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: entry.range.count, alignment: 64)
+    let copy = memory(byteCount: entry.range.count)
     bytes.withUnsafeBytes {
       copy.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[entry.range]))
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Glibc
 import Runtime
 
 /// C = A · B in single precision, nothing packed beforehand.
@@ -36,10 +37,19 @@ struct SgemmCase: Case {
   func results() -> [UnsafeRawBufferPointer] { [UnsafeRawBufferPointer(c)] }
 }
 
-/// Zeros aligned to a page.
+/// Zeros in memory as plans have it.
 func floats(_ count: Int) throws -> UnsafeMutableBufferPointer<Float> {
-  let bytes = UnsafeMutableRawBufferPointer.allocate(
-    byteCount: max(1, count) * MemoryLayout<Float>.stride, alignment: 4096)
+  let bytes = memory(byteCount: max(1, count) * MemoryLayout<Float>.stride)
   bytes.initializeMemory(as: UInt8.self, repeating: 0)
   return bytes.bindMemory(to: Float.self)
+}
+
+/// Memory aligned to a huge page where it is large, as that of plans.
+func memory(byteCount: Int) -> UnsafeMutableRawBufferPointer {
+  let hugePage = 2 << 20
+  let isLarge = byteCount >= hugePage
+  let bytes = UnsafeMutableRawBufferPointer.allocate(
+    byteCount: byteCount, alignment: isLarge ? hugePage : 4096)
+  if isLarge { madvise(bytes.baseAddress, byteCount, Int32(MADV_HUGEPAGE)) }
+  return bytes
 }

@@ -27,8 +27,7 @@ extension MatrixProduct {
       kernels.pointee.gemm_pack(
         scratch, b, form, bStride, k, n, range.lowerBound, range.upperBound)
     }
-    let tiling = MatrixTiling(
-      m: m, n: n, k: k, tileRows: kernels.pointee.tile_rows, panelWidth: panel)
+    let tiling = self.tiling
     workers.parallelTiles(tiling.count(m: m, n: n)) { tile, worker in
       var product = mk_gemm(
         m: m, n: n, k: k, a: a, a_row_stride: aRowStride, a_column_stride: aColumnStride,
@@ -41,6 +40,21 @@ extension MatrixProduct {
         part.columns.upperBound, scratch + packedCount + worker * workerScratch)
     }
   }
+
+  /// B is packed already, so tall products are cut along M alone: a tile packs its rows once for all columns.
+  private var tiling: MatrixTiling {
+    let (tileRows, panelWidth) = (
+      instructionSet.kernels.pointee.tile_rows, instructionSet.kernels.pointee.panel_width
+    )
+    if m >= Self.leastTiles * tileRows {
+      return MatrixTiling(
+        rows: m >= 4 * Self.leastTiles * tileRows ? 2 * tileRows : tileRows, columns: max(1, n))
+    }
+    return MatrixTiling(m: m, n: n, k: k, tileRows: tileRows, panelWidth: panelWidth)
+  }
+
+  /// So many tiles even out threads that run at different speeds.
+  private static let leastTiles = 16
 
   /// Rounded up to a page, so that no two threads' parts share a cache line.
   private var packedCount: Int {

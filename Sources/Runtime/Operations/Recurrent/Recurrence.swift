@@ -149,6 +149,9 @@ struct Recurrence: Operation {
 struct RecurrentRun {
   /// Samples of a tile: enough rows for the products, few enough for two threads at small batches.
   static let rowsPerTile = 16
+  /// Rows of the input that are multiplied together, of several steps where the batch is one tile: with few
+  /// samples, reading the weights in every step would take longer than the products.
+  static let inputRows = 64
 
   private let operation: Recurrence
   private let isa: InstructionSet
@@ -217,10 +220,10 @@ struct RecurrentRun {
     let outputs = try result(Recurrence.Result.outputs)
     let lastHidden = try result(Recurrence.Result.hidden)
     let lastCell = cell == nil ? nil : try result(Recurrence.Result.cell)
-    let gateFloats = gates == nil ? Self.rowsPerTile * working : 0
+    let gateFloats = gates == nil ? Self.inputRows * working : 0
     let scratch = max(
-      RecurrentProduct.scratch(weights, isa: isa, depth: features),
-      RecurrentProduct.scratch(recurrent, isa: isa, depth: units))
+      RecurrentProduct.scratch(weights, isa: isa, rows: Self.inputRows, depth: features),
+      RecurrentProduct.scratch(recurrent, isa: isa, rows: Self.rowsPerTile, depth: units))
 
     let buffers =
       [bias, recurrentBias, states, cells, lengths].compactMap { $0 }
@@ -247,15 +250,20 @@ struct RecurrentRun {
       }
       begin(hidden, with: states)
       if let cell { begin(cell, with: cells) }
+      // Rows of successive steps follow each other only where the tile has the whole batch.
+      let together = rows == batch ? max(1, Self.inputRows / rows) : 1
       for step in 0..<steps {
         let time = operation.isReversed ? steps - 1 - step : step
         let working =
-          gates.map { frame.floats($0) + (step * batch + first) * working } ?? (space + scratch)
-        for product in weights {
-          product.run(
-            isa, frame, rows: rows, depth: features,
-            frame.floats(inputs) + (step * batch + first) * features,
-            bias: frame.floats(bias), to: working, space)
+          gates.map { frame.floats($0) + (step * batch + first) * working }
+          ?? (space + scratch + step % together * rows * working)
+        if step % together == 0 {
+          for product in weights {
+            product.run(
+              isa, frame, rows: min(together, steps - step) * rows, depth: features,
+              frame.floats(inputs) + (step * batch + first) * features,
+              bias: frame.floats(bias), to: working, space)
+          }
         }
         let (before, after) = (state(hidden, step), state(hidden, step + 1))
         for product in recurrent {

@@ -42,11 +42,13 @@ struct RecurrentProduct: Sendable {
     return products
   }
 
-  /// Scratch floats of the largest of these products with `depth` columns on the left.
-  static func scratch(_ products: [RecurrentProduct], isa: InstructionSet, depth: Int) -> Int {
+  /// Scratch floats of the largest of these products of `rows` rows with `depth` columns on the left.
+  static func scratch(
+    _ products: [RecurrentProduct], isa: InstructionSet, rows: Int, depth: Int
+  ) -> Int {
     products.map {
       isa.productScratch(
-        m: RecurrentRun.rowsPerTile, n: $0.range.count * $0.units, k: depth, aRowStride: depth,
+        m: rows, n: $0.range.count * $0.units, k: depth, aRowStride: depth,
         aColumnStride: 1, bForm: MK_OPERAND_PACKED, bStride: 0)
     }.max() ?? 0
   }
