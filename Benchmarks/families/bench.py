@@ -7,6 +7,7 @@ of cases are those of the `bench name=…` lines.
 import gzip
 import json
 import os
+import pathlib
 import shutil
 import statistics
 import struct
@@ -15,6 +16,8 @@ import tempfile
 import time
 
 import numpy as np
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 TYPES = {
     "float32": "F32", "float64": "F64", "int32": "I32", "int64": "I64", "uint8": "U8",
@@ -97,6 +100,16 @@ class Bench:
         labels = read("train-labels-idx1-ubyte", 8)[:rows]
         test = read("t10k-images-idx3-ubyte", 16).reshape(-1, 784)
         return train, labels, test, read("t10k-labels-idx1-ubyte", 8)
+
+    def real(self, name):
+        """The folder with the files of a data set that scripts/dataset makes; made once, in .data."""
+        folder = ROOT / ".data" / name
+        if not folder.exists():
+            partial = ROOT / ".data" / f"{name}.partial"
+            shutil.rmtree(partial, ignore_errors=True)
+            subprocess.run([ROOT / "scripts/dataset", name, partial], check=True, stdout=subprocess.DEVNULL)
+            partial.rename(folder)
+        return folder
 
     def fit(self, dataset, plugin, configuration, seed=0, export=None, threads=None):
         """Trains with our trainer in a process of its own; the seconds are those of the fit."""

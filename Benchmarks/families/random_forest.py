@@ -1,21 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A forest of 100 trees beside scikit-learn, on Fashion-MNIST and, where Debian's r-cran-mlbench is there, on
-LetterRecognition. Neither side takes the out-of-bag score, which scikit-learn does not by default."""
-import pathlib
-
+"""A forest of 100 trees beside scikit-learn, on Fashion-MNIST and LetterRecognition. Neither side takes the
+out-of-bag score, which scikit-learn does not by default."""
 import numpy as np
 
 from bench import timed
 
 PEER = "scikit-learn"
-LETTERS = pathlib.Path("/usr/lib/R/site-library/mlbench/data/LetterRecognition.rda")
 
 
-def letters():
+def letters(bench):
     """LetterRecognition: 20,000 rows of 16 small integers, 26 classes."""
-    import rdata
+    import pandas as pd
 
-    table = rdata.conversion.convert(rdata.parser.parse_file(LETTERS))["LetterRecognition"]
+    table = pd.read_csv(bench.real("letters") / "letters.csv")
     labels = table["lettr"].astype("category").cat.codes.to_numpy(dtype=np.int32)
     return table.drop(columns="lettr").to_numpy(dtype=np.float32), labels
 
@@ -40,8 +37,5 @@ def cases(bench):
         bench.compare(name, ours, peer, lambda a, b: f"test accuracy {a:.4f}, peer {b:.4f}")
 
     compare("random_forest", *bench.fashion())
-    if LETTERS.exists():
-        x, y = letters()
-        compare("random_forest_letters", x[:16000], y[:16000], x[16000:], y[16000:])
-    else:
-        print("# random_forest_letters: left out; apt-get install r-cran-mlbench", flush=True)
+    x, y = letters(bench)
+    compare("random_forest_letters", x[:16000], y[:16000], x[16000:], y[16000:])

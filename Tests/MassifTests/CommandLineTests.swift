@@ -14,7 +14,10 @@ struct CommandLineTests {
     ["models", "describe", "m@1"], ["models", "create", "m", "--plugin", "identity"],
     ["deploy", "m", "--alias", "production"], ["undeploy", "m@1"],
     ["predict", "m", "--images", "a", "--expect", "b", "--batch", "64"],
-    ["predict", "m", "--input", "a"], ["plugins", "register", "x.so"], ["plugins", "list"],
+    ["predict", "m", "--input", "a"],
+    ["predict", "m", "--text", "To be", "--length", "9", "--temperature", "0"],
+    ["data", "import", "x", "--text", "a", "--context", "32", "--stride", "8"],
+    ["plugins", "register", "x.so"], ["plugins", "list"],
     ["plugins", "describe", "identity"], ["config", "explain"],
   ])
   func parses(arguments: [String]) throws {
@@ -26,6 +29,9 @@ struct CommandLineTests {
     ["data", "import", "x", "--csv", "a", "--label", "b", "--test-fraction", "1"],
     ["data", "import", "x", "--idx", "images=a"], ["certs", "init", "--days", "0"],
     ["predict", "m", "--images", "a", "--batch", "0"], ["predict", "m"], ["deploy", "m@0"],
+    ["predict", "m", "--text", "a", "--csv", "b"],
+    ["predict", "m", "--text", "a", "--temperature", "-1"],
+    ["data", "import", "x", "--text", "a", "--context", "0"],
     ["jobs", "watch"], ["unknown"],
   ])
   func refuses(arguments: [String]) {

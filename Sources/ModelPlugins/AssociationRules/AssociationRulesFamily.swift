@@ -60,7 +60,11 @@ struct AssociationRulesFamily: ModelFamily {
   static let name = "association-rules"
   static let schema = AssociationRulesConfiguration.schema
 
-  init(workers: WorkerPool, instructionSet: InstructionSet) {}
+  private let workers: WorkerPool
+
+  init(workers: WorkerPool, instructionSet: InstructionSet) {
+    self.workers = workers
+  }
 
   func parse(_ json: JSONValue) throws(PluginError) -> AssociationRulesConfiguration {
     try AssociationRulesConfiguration(json)
@@ -77,7 +81,7 @@ struct AssociationRulesFamily: ModelFamily {
   func makeFit(
     _ configuration: AssociationRulesConfiguration, seed: UInt64, dataset: DataSetView
   ) throws(PluginError) -> any FamilyFit {
-    try AssociationRulesFit(configuration, dataset: dataset)
+    try AssociationRulesFit(configuration, dataset: dataset, workers: workers)
   }
 
   func makeModel(

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Runtime
 
 /// Finds association rules as a whole: frequent item sets, then the rules between their parts.
 final class AssociationRulesFit: FamilyFit {
@@ -10,6 +11,7 @@ final class AssociationRulesFit: FamilyFit {
   private let dataset: DataSetView
   private let encoding: BasketEncoding
   private let baskets: [[Int32]]
+  private let workers: WorkerPool
   private var sets: [FrequentPatterns.ItemSet] = []
   private var rules: [AssociationRule] = []
 
@@ -19,7 +21,7 @@ final class AssociationRulesFit: FamilyFit {
   private static let reportedRules = 1000
 
   init(
-    _ configuration: AssociationRulesConfiguration, dataset: DataSetView
+    _ configuration: AssociationRulesConfiguration, dataset: DataSetView, workers: WorkerPool
   ) throws(PluginError) {
     let schema = try TableSchema(
       features: configuration.table.features, target: nil, in: dataset.description, view: dataset)
@@ -27,6 +29,7 @@ final class AssociationRulesFit: FamilyFit {
     baskets = try encoding.baskets(split: "train", in: dataset)
     self.configuration = configuration
     self.dataset = dataset
+    self.workers = workers
     sampleCount = baskets.count
   }
 
@@ -42,7 +45,8 @@ final class AssociationRulesFit: FamilyFit {
       minimumCount: minimumCount, maxItems: configuration.maxItems, maxSets: Self.maxSets)
     do throws(FrequentPatterns.TooMany) {
       sets = try patterns.mine(
-        baskets, itemCount: encoding.names.count, isCancelled: { observer.isCancelled })
+        baskets, itemCount: encoding.names.count, workers: workers,
+        isCancelled: { observer.isCancelled })
     } catch {
       throw PluginError(
         field: "configuration.min_support",

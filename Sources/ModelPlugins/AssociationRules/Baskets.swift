@@ -24,8 +24,10 @@ struct BasketEncoding: Sendable, Hashable {
     var (item, column) = (Int32(0), 0)
     for source in schema.sources {
       if case .categorical(let categories) = source.kind {
-        let code = row[column]
-        if !code.isNaN { items.append(item + Int32(code)) }
+        // In a request of one matrix a code may be any number; what is no category is not there.
+        if let code = Int32(exactly: row[column]), categories.indices.contains(Int(code)) {
+          items.append(item + code)
+        }
         item += Int32(categories.count)
         column += 1
         continue
@@ -41,11 +43,20 @@ struct BasketEncoding: Sendable, Hashable {
 
   /// The baskets of a split.
   func baskets(split: String, in view: DataSetView) throws(PluginError) -> [[Int32]] {
-    let table = try Table(schema, split: split, in: view)
-    var row = [Float](repeating: 0, count: schema.columnCount)
-    return (0..<table.rows).map { index in
-      for (column, values) in table.columns.enumerated() { row[column] = values.values[index] }
-      return row.withUnsafeBufferPointer { $0.baseAddress.map(items) ?? [] }
+    let sources = try TableSource.all(of: schema, split: split, in: view)
+    let (rows, columns) = (sources[0].rows, schema.columnCount)
+    guard Extents.byteCount([rows, columns], of: .fp32) != nil else {
+      throw PluginError(.resourceExhausted, "\(rows) × \(columns) numbers are too many")
     }
+    let memory = UnsafeMutablePointer<Float>.allocate(capacity: max(1, rows * columns))
+    defer { memory.deallocate() }
+    var column = 0
+    for source in sources {
+      for index in 0..<source.width {
+        source.readColumn(index, into: memory + column, stride: columns)
+        column += 1
+      }
+    }
+    return (0..<rows).map { items(memory + $0 * columns) }
   }
 }

@@ -50,10 +50,7 @@ struct DBSCANFamily: ModelFamily {
   static let schema = DBSCANConfiguration.schema
 
   let workers: WorkerPool
-
-  init(workers: WorkerPool, instructionSet: InstructionSet) {
-    self.workers = workers
-  }
+  let instructionSet: InstructionSet
 
   func parse(_ json: JSONValue) throws(PluginError) -> DBSCANConfiguration {
     try DBSCANConfiguration(json)
@@ -69,7 +66,8 @@ struct DBSCANFamily: ModelFamily {
   func makeFit(
     _ configuration: DBSCANConfiguration, seed: UInt64, dataset: DataSetView
   ) throws(PluginError) -> any FamilyFit {
-    try DBSCANFit(configuration, dataset: dataset, workers: workers)
+    try DBSCANFit(
+      configuration, dataset: dataset, workers: workers, instructionSet: instructionSet)
   }
 
   func makeModel(

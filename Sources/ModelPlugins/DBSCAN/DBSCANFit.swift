@@ -14,12 +14,14 @@ final class DBSCANFit: FamilyFit {
   private let data: UnsupervisedData
   private let dataset: DataSetView
   private let workers: WorkerPool
+  private let silhouette: Silhouette
   /// -1: noise.
   private var labels: [Int32] = []
   private var isCore: [UInt8] = []
 
   init(
-    _ configuration: DBSCANConfiguration, dataset: DataSetView, workers: WorkerPool
+    _ configuration: DBSCANConfiguration, dataset: DataSetView, workers: WorkerPool,
+    instructionSet: InstructionSet
   ) throws(PluginError) {
     data = try UnsupervisedData(configuration.table, configuration.scaling, in: dataset)
     guard data.x.rows <= Int(Int32.max) else {
@@ -28,6 +30,7 @@ final class DBSCANFit: FamilyFit {
     self.configuration = configuration
     self.dataset = dataset
     self.workers = workers
+    silhouette = Silhouette(workers: workers, instructionSet: instructionSet)
     sampleCount = data.x.rows
   }
 
@@ -94,7 +97,7 @@ final class DBSCANFit: FamilyFit {
       TrainingMetric(name: "clusters", value: Double(clusters)),
       TrainingMetric(name: "noise", value: Double(noise) / Double(labels.count)),
     ]
-    if let score = Silhouette.score(data.x, labels) {
+    if let score = silhouette.score(data.x, labels) {
       metrics.append(TrainingMetric(name: "silhouette", value: score))
     }
     return metrics
@@ -149,7 +152,7 @@ final class DBSCANFit: FamilyFit {
     report.fact("min_samples", "min_samples", .integer(configuration.minimumNeighbours))
     report.fact("core_rows", "core rows", .integer(cores))
     report.fact("noise_rows", "noise rows", .integer(labels.count { $0 < 0 }))
-    if let score = Silhouette.score(data.x, labels) {
+    if let score = silhouette.score(data.x, labels) {
       report.fact("silhouette", "silhouette (sample)", .number(score))
     }
     report.table(

@@ -124,7 +124,7 @@ final class GaussianMixtureFit: FamilyFit {
       // Never 0, so that a component without rows keeps a density.
       let size = parts.reduce(0, +) + 10 * Double.ulpOfOne
       weights[component] = size / Double(n)
-      let mean = passes.columnSums(of: x, weights: parts).map { $0 / size }
+      let mean = passes.weightedColumnSums(of: x, weights: parts).map { $0 / size }
       for column in 0..<d { means[component * d + column] = mean[column] }
       if isDiagonal {
         var variances = passes.sums(rows: n, count: d) { rows, sums in

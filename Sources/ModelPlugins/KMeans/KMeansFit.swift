@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Glibc
 import Runtime
 
 /// Fits k-means: Lloyd's algorithm from k-means++ centres, an iteration at a time, or mini-batches.
@@ -16,6 +15,7 @@ final class KMeansFit: FamilyFit {
   private let instructionSet: InstructionSet
   private let squares: [Float]
   private let squareSum: Double
+  private let silhouette: Silhouette
   private let meanVariance: Double
   private var centres: [Float] = []
   private var assignment: KMeansAssignment
@@ -40,17 +40,21 @@ final class KMeansFit: FamilyFit {
     self.seed = seed
     self.workers = workers
     self.instructionSet = instructionSet
+    silhouette = Silhouette(workers: workers, instructionSet: instructionSet)
     sampleCount = x.rows
     iterationCount = configuration.maxIterations
-    squares = (0..<x.rows).map {
-      instructionSet.sumOfSquares(x.values + $0 * x.columns, count: x.columns)
+    if configuration.batchSize == nil {
+      let passes = RowPasses(workers: workers)
+      squares = passes.squares(of: x, instructionSet: instructionSet)
+      squareSum = squares.reduce(0.0) { $0 + Double($1) }
+      let means = passes.columnSums(of: x).map { $0 / Double(x.rows) }
+      meanVariance =
+        passes.squaredDeviations(of: x, means: means).reduce(0, +)
+        / Double(x.rows) / Double(x.columns)
+    } else {
+      // Batches need no figure of all rows.
+      (squares, squareSum, meanVariance) = ([], 0, 0)
     }
-    squareSum = squares.reduce(0.0) { $0 + Double($1) }
-    let passes = RowPasses(workers: workers)
-    let means = passes.columnSums(of: x).map { $0 / Double(x.rows) }
-    meanVariance =
-      passes.squaredDeviations(of: x, means: means).reduce(0, +)
-      / Double(x.rows) / Double(x.columns)
     assignment = KMeansAssignment(
       rows: x.rows, clusters: configuration.clusters, columns: x.columns)
   }
@@ -59,8 +63,7 @@ final class KMeansFit: FamilyFit {
     _ iteration: Int, observer: TrainingObserver
   ) throws(PluginError) -> [TrainingMetric] {
     if centres.isEmpty {
-      centres = KMeansPlusPlus(x: data.x, squares: squares, instructionSet: instructionSet)
-        .centres(configuration.clusters, seed: seed, workers: workers)
+      centres = firstCentres()
       try observer.progress(samplesDone: 0)
     }
     if let batchSize = configuration.batchSize {
@@ -146,31 +149,48 @@ final class KMeansFit: FamilyFit {
     }
   }
 
-  /// One batch (Sculley, "Web-scale k-means clustering", 2010): each centre moves towards its rows
-  /// by one over the rows that it has seen.
+  /// By k-means++ on all rows, or for batches on a sample of them.
+  private func firstCentres() -> [Float] {
+    let x = data.x
+    let sample = MiniBatch.sampleRows * max(configuration.batchSize ?? 0, configuration.clusters)
+    guard configuration.batchSize != nil, sample < x.rows else {
+      return KMeansPlusPlus(
+        values: x.values, rows: x.rows, columns: x.columns,
+        squares: squares.isEmpty
+          ? RowPasses(workers: workers).squares(of: x, instructionSet: instructionSet) : squares,
+        instructionSet: instructionSet
+      ).centres(configuration.clusters, seed: seed, workers: workers)
+    }
+    let batch = MiniBatch(
+      x, count: sample, random: Philox(key: seed, stream: 3), workers: workers,
+      instructionSet: instructionSet)
+    return withExtendedLifetime(batch) {
+      KMeansPlusPlus(
+        values: batch.values, rows: sample, columns: x.columns, squares: batch.squares,
+        instructionSet: instructionSet
+      ).centres(configuration.clusters, seed: seed, workers: workers)
+    }
+  }
+
+  /// One batch (Sculley, "Web-scale k-means clustering", 2010): each centre moves towards the mean
+  /// of its rows by their share of the rows that it has seen.
   private func learn(from batchSize: Int, _ iteration: Int) {
     let (x, d) = (data.x, data.x.columns)
-    let random = Philox(key: seed, stream: UInt64(iteration) << 8 | 2)
-    var batch = [Float](repeating: 0, count: batchSize * d)
-    for index in 0..<batchSize {
-      let row = random.integer(at: UInt64(index), below: x.rows)
-      for column in 0..<d { batch[index * d + column] = x.values[row * d + column] }
-    }
-    let current = Centres(centres, columns: d, instructionSet: instructionSet)
-    let nearest = batch.withUnsafeBufferPointer { batch in
-      batch.baseAddress.map { current.nearest($0, rows: batchSize) } ?? []
-    }
-    for (index, (cluster, _)) in nearest.enumerated() {
-      let cluster = Int(cluster)
-      assignment.counts[cluster] += 1
-      let rate = 1 / Float(assignment.counts[cluster])
-      for column in 0..<d {
-        centres[cluster * d + column] +=
-          rate * (batch[index * d + column] - centres[cluster * d + column])
+    let batch = MiniBatch(
+      x, count: batchSize, random: Philox(key: seed, stream: UInt64(iteration) << 8 | 2),
+      workers: workers, instructionSet: instructionSet)
+    let nearest = batch.nearest(Centres(centres, columns: d, instructionSet: instructionSet))
+    let (sums, counts) = batch.sums(by: nearest.clusters, count: configuration.clusters)
+    for cluster in counts.indices where counts[cluster] > 0 {
+      assignment.counts[cluster] += Int64(counts[cluster])
+      let rate = 1 / Double(assignment.counts[cluster])
+      for column in cluster * d..<(cluster + 1) * d {
+        let centre = Double(centres[column])
+        centres[column] = Float(
+          centre + rate * (sums[column] - Double(counts[cluster]) * centre))
       }
     }
-    inertia =
-      nearest.reduce(0) { $0 + $1.squaredDistance } / Double(batchSize) * Double(x.rows)
+    inertia = nearest.inertia / Double(batchSize) * Double(x.rows)
   }
 
   func evaluate(
@@ -185,7 +205,7 @@ final class KMeansFit: FamilyFit {
     var metrics = [
       TrainingMetric(name: "inertia", value: nearest.reduce(0) { $0 + $1.squaredDistance })
     ]
-    if isComplete, let score = Silhouette.score(x, nearest.map(\.cluster)) {
+    if isComplete, let score = silhouette.score(x, nearest.map(\.cluster)) {
       metrics.append(TrainingMetric(name: "silhouette", value: score))
     }
     return metrics
@@ -239,7 +259,7 @@ final class KMeansFit: FamilyFit {
       title: "k-means, \(k) clusters of \(d) columns, \(sampleCount) rows")
     report.fact("inertia", "inertia", .number(inertia))
     report.fact("converged", "converged", .bool(isComplete))
-    if configuration.batchSize == nil, let score = Silhouette.score(data.x, assignment.clusters) {
+    if configuration.batchSize == nil, let score = silhouette.score(data.x, assignment.clusters) {
       report.fact("silhouette", "silhouette (sample)", .number(score))
     }
     report.table(
@@ -255,123 +275,5 @@ final class KMeansFit: FamilyFit {
         })
     }
     return report
-  }
-}
-
-/// First centres, far from each other (Arthur and Vassilvitskii, "k-means++: the advantages of
-/// careful seeding", 2007), the best of a few candidates each time.
-struct KMeansPlusPlus {
-  let x: FeatureMatrix
-  let squares: [Float]
-  let instructionSet: InstructionSet
-
-  /// (count, columns).
-  func centres(_ count: Int, seed: UInt64, workers: WorkerPool) -> [Float] {
-    let random = Philox(key: seed, stream: 1)
-    var draws: UInt64 = 0
-    func uniform() -> Double {
-      defer { draws += 1 }
-      return Double(random.integer(at: draws, below: 1 << 53)) / Double(1 << 53)
-    }
-    let trials = 2 + Int(log(Double(max(1, count))))
-    var chosen = row(min(x.rows - 1, Int(uniform() * Double(x.rows))))
-    var closest = distances(to: chosen, workers)[0]
-    for _ in 1..<max(1, count) {
-      // Rows are drawn with probabilities as their squared distances.
-      var cumulative = [Double](repeating: 0, count: x.rows)
-      var sum = 0.0
-      for index in closest.indices {
-        sum += Double(closest[index])
-        cumulative[index] = sum
-      }
-      let candidates = (0..<trials).map { _ in
-        let draw = uniform() * sum
-        return min(x.rows - 1, Self.firstIndex(of: draw, in: cumulative))
-      }
-      let found = distances(to: candidates.flatMap(row), workers)
-      var (best, bestSum) = (0, Double.infinity)
-      for trial in 0..<trials {
-        var total = 0.0
-        for index in closest.indices {
-          total += Double(min(closest[index], found[trial][index]))
-        }
-        if total < bestSum { (best, bestSum) = (trial, total) }
-      }
-      for index in closest.indices { closest[index] = min(closest[index], found[best][index]) }
-      chosen += row(candidates[best])
-    }
-    return chosen
-  }
-
-  private func row(_ index: Int) -> [Float] {
-    Array(UnsafeBufferPointer(start: x.values + index * x.columns, count: x.columns))
-  }
-
-  /// Squared distances of all rows to each point.
-  private func distances(to points: [Float], _ workers: WorkerPool) -> [[Float]] {
-    let centres = Centres(points, columns: x.columns, instructionSet: instructionSet)
-    let (count, rows) = (centres.count, Centres.blockRows)
-    let blocks = (x.rows + rows - 1) / rows
-    var all = [Float](repeating: 0, count: x.rows * count)
-    let scratchCount = max(1, centres.scratchCount)
-    let scratch = UnsafeMutablePointer<Float>.allocate(capacity: workers.threadCount * scratchCount)
-    defer { scratch.deallocate() }
-    all.withUnsafeMutableBufferPointer { buffer in
-      guard let base = buffer.baseAddress else { return }
-      // SAFETY: each block writes its own rows, each worker its own scratch.
-      nonisolated(unsafe) let (out, memory) = (base, scratch)
-      workers.parallelTiles(blocks) { block, worker in
-        let start = block * rows
-        centres.relativeDistances(
-          x.values + start * x.columns, rows: min(rows, x.rows - start), into: out + start * count,
-          scratch: memory + worker * scratchCount)
-      }
-    }
-    return (0..<count).map { point in
-      (0..<x.rows).map { max(0, all[$0 * count + point] + squares[$0]) }
-    }
-  }
-
-  /// The first element that is at least `value`.
-  private static func firstIndex(of value: Double, in sorted: [Double]) -> Int {
-    var (low, high) = (0, sorted.count)
-    while low < high {
-      let middle = (low + high) / 2
-      if sorted[middle] < value { low = middle + 1 } else { high = middle }
-    }
-    return low
-  }
-}
-
-/// How well rows lie in their clusters (Rousseeuw, "Silhouettes", 1987), over at most a thousand
-/// rows, evenly spaced: the measure takes every pair.
-enum Silhouette {
-  private static let maxRows = 1000
-
-  /// The mean of (b - a) / max(a, b); nil with fewer than two clusters among the rows.
-  static func score(_ x: FeatureMatrix, _ clusters: [Int32]) -> Double? {
-    let count = min(x.rows, maxRows)
-    let rows = (0..<count).map { $0 * x.rows / count }.filter { clusters[$0] >= 0 }
-    let present = Set(rows.map { clusters[$0] }).sorted()
-    guard present.count >= 2 else { return nil }
-    let position = Dictionary(uniqueKeysWithValues: zip(present, 0...))
-    let own = rows.map { position[clusters[$0]] ?? 0 }
-    var sizes = [Int](repeating: 0, count: present.count)
-    for cluster in own { sizes[cluster] += 1 }
-    var total = 0.0
-    for (index, row) in rows.enumerated() where sizes[own[index]] > 1 {
-      var sums = [Double](repeating: 0, count: present.count)
-      for (other, otherRow) in rows.enumerated() where other != index {
-        sums[own[other]] += squaredDistanceOf(
-          x.values + row * x.columns, x.values + otherRow * x.columns, count: x.columns
-        ).squareRoot()
-      }
-      let a = sums[own[index]] / Double(sizes[own[index]] - 1)
-      let b =
-        present.indices.filter { $0 != own[index] }
-        .map { sums[$0] / Double(sizes[$0]) }.min() ?? 0
-      total += max(a, b) > 0 ? (b - a) / max(a, b) : 0
-    }
-    return total / Double(rows.count)
   }
 }

@@ -14,15 +14,19 @@ enum CoordinateDescent {
   /// - Parameters:
   ///   - gram: XᵀX, (n, n).
   ///   - products: Xᵀy.
+  ///   - initial: where to begin.
   ///   - tolerance: the duality gap to reach, as a part of yᵀy.
   static func solve(
-    gram: [Double], products: [Double], targetSquares: Double, l1: Double, l2: Double,
-    maxSweeps: Int, tolerance: Double, isCancelled: () -> Bool
+    gram: [Double], products: [Double], initial: [Double], targetSquares: Double, l1: Double,
+    l2: Double, maxSweeps: Int, tolerance: Double, isCancelled: () -> Bool
   ) -> Solution {
     let n = products.count
-    var w = [Double](repeating: 0, count: n)
+    var w = initial
     // Xᵀ(y - Xw)
     var residual = products
+    for j in 0..<n where w[j] != 0 {
+      for i in 0..<n { residual[i] -= w[j] * gram[j * n + i] }
+    }
     var gap = Double.infinity
     var sweeps = 0
     gram.withUnsafeBufferPointer { gram in
@@ -48,7 +52,9 @@ enum CoordinateDescent {
             }
             guard largest == 0 || largestChange <= tolerance * largest || sweeps == maxSweeps
             else { continue }
-            gap = dualityGap(w, residual, products, targetSquares, l1, l2)
+            gap = dualityGap(
+              UnsafeBufferPointer(w), UnsafeBufferPointer(residual), products, targetSquares, l1,
+              l2)
             if gap <= tolerance * targetSquares { break }
           }
         }
@@ -60,7 +66,7 @@ enum CoordinateDescent {
   /// Kim et al., "An interior-point method for large-scale l1-regularized least squares", 2007, with
   /// the l2 part as further rows of X.
   private static func dualityGap(
-    _ w: UnsafeMutableBufferPointer<Double>, _ residual: UnsafeMutableBufferPointer<Double>,
+    _ w: UnsafeBufferPointer<Double>, _ residual: UnsafeBufferPointer<Double>,
     _ products: [Double], _ targetSquares: Double, _ l1: Double, _ l2: Double
   ) -> Double {
     var (wq, wr, ww, absolute, dual) = (0.0, 0.0, 0.0, 0.0, 0.0)

@@ -57,16 +57,11 @@ final class LinearRegressionFit: FamilyFit {
   ) throws(PluginError) -> [TrainingMetric] {
     let (n, d) = (x.rows, x.columns)
     let center = configuration.fitIntercept
-    let means =
-      center
-      ? passes.columnSums(of: x).map { $0 / Double(n) } : [Double](repeating: 0, count: d)
     let targetMean = center ? y.reduce(0.0) { $0 + Double($1) } / Double(n) : 0
     let centred = y.map { Double($0) - targetMean }
-    let gram = gramMatrix.compute(
-      x.values, rows: n, columns: d, stride: d, shift: center ? means : nil,
-      isCancelled: { observer.isCancelled })
-    try observer.progress(samplesDone: n)
-    var products = passes.columnSums(of: x, weights: centred)
+    let (sums, raw) = passes.columnSums(of: x, weights: centred)
+    let means = center ? sums.map { $0 / Double(n) } : [Double](repeating: 0, count: d)
+    var products = raw
     if center {
       // The weights add up to 0 but for rounding.
       let sum = centred.reduce(0, +)
@@ -74,12 +69,18 @@ final class LinearRegressionFit: FamilyFit {
     }
     switch configuration.penalty {
     case .none, .ridge:
+      let gram = gramMatrix.compute(
+        x.values, rows: n, columns: d, stride: d, shift: center ? means : nil,
+        isCancelled: { observer.isCancelled })
+      try observer.progress(samplesDone: n)
       solveNormalEquations(gram, products, means: means, targetMean: targetMean)
     case .lasso, .elasticNet:
       let scale = configuration.alpha * Double(n)
-      let found = CoordinateDescent.solve(
-        gram: gram, products: products, targetSquares: centred.reduce(0) { $0 + $1 * $1 },
+      let found = WorkingSet(
+        x: x, means: means, target: centred, products: products,
         l1: scale * configuration.l1Ratio, l2: scale * (1 - configuration.l1Ratio),
+        passes: passes, gramMatrix: gramMatrix
+      ).solve(
         maxSweeps: configuration.maxSweeps, tolerance: configuration.tolerance,
         isCancelled: { observer.isCancelled })
       solution.coefficients = found.coefficients
@@ -90,7 +91,7 @@ final class LinearRegressionFit: FamilyFit {
     solution.intercept =
       targetMean - zip(solution.coefficients, means).reduce(0) { $0 + $1.0 * $1.1 }
     isComplete = true
-    return finish(gram: gram, means: means)
+    return finish()
   }
 
   private func solveNormalEquations(
@@ -103,11 +104,11 @@ final class LinearRegressionFit: FamilyFit {
     let (factor, dependent) = SymmetricMatrix.cholesky(penalised, count: d)
     var w = SymmetricMatrix.solve(factor, dependent: dependent, count: d, products)
     let intercept = targetMean - zip(w, means).reduce(0) { $0 + $1.0 * $1.1 }
-    let predictions = passes.predictions(of: x, coefficients: w, intercept: intercept)
-    let residuals = (0..<n).map { Double(y[$0]) - predictions[$0] }
-    var gradient = passes.columnSums(of: x, weights: residuals)
-    let sum = residuals.reduce(0, +)
-    for column in 0..<d { gradient[column] -= sum * means[column] + alpha * w[column] }
+    let (residualProducts, sum) = passes.residualProducts(
+      of: x, targets: y, coefficients: w, intercept: intercept)
+    let gradient = (0..<d).map {
+      residualProducts[$0] - sum * means[$0] - alpha * w[$0]
+    }
     let step = SymmetricMatrix.solve(factor, dependent: dependent, count: d, gradient)
     for column in 0..<d { w[column] += step[column] }
     solution.coefficients = w
@@ -135,7 +136,7 @@ final class LinearRegressionFit: FamilyFit {
   }
 
   /// Residual variance, standard errors in units of the target, and the metrics of training.
-  private func finish(gram: [Double], means: [Double]) -> [TrainingMetric] {
+  private func finish() -> [TrainingMetric] {
     let predictions = passes.predictions(
       of: x, coefficients: solution.coefficients, intercept: solution.intercept)
     let metrics = Metrics.regression(predictions, targets: y)

@@ -11,20 +11,21 @@ final class LogisticRegressionFit: FamilyFit {
   let iterationCount: Int
   var isComplete: Bool { optimum.hasConverged }
 
-  private let configuration: LogisticRegressionConfiguration
-  private let encoding: FeatureEncoding
+  let configuration: LogisticRegressionConfiguration
+  let encoding: FeatureEncoding
   private let dataset: DataSetView
-  private let names: ClassNames
+  let names: ClassNames
+  let x: FeatureMatrix
   private let objective: LogisticObjective
-  private let columns: Int
-  private let logits: Int
-  private let means: [Double]
-  private let deviations: [Double]
+  let columns: Int
+  let logits: Int
+  let means: [Double]
+  let deviations: [Double]
   private let optimizer: QuasiNewton
-  private var optimum: QuasiNewton.State
-  private var last: (loss: Double, correct: Int) = (0, 0)
-  private let workers: WorkerPool
-  private let instructionSet: InstructionSet
+  private(set) var optimum: QuasiNewton.State
+  private(set) var last: (loss: Double, correct: Int) = (0, 0)
+  let workers: WorkerPool
+  let instructionSet: InstructionSet
 
   init(
     _ configuration: LogisticRegressionConfiguration, dataset: DataSetView, workers: WorkerPool,
@@ -40,6 +41,7 @@ final class LogisticRegressionFit: FamilyFit {
     let x = try FeatureMatrix(encoding, split: "train", in: dataset)
     self.configuration = configuration
     self.dataset = dataset
+    self.x = x
     self.workers = workers
     self.instructionSet = instructionSet
     names = labels.names
@@ -159,6 +161,12 @@ final class LogisticRegressionFit: FamilyFit {
     let x = try FeatureMatrix(encoding, split: split, in: dataset)
     let labels = try ClassLabels(
       target: configuration.table.target ?? "", split: split, in: dataset, known: names)
+    return Metrics.classification(
+      probabilities(of: x), labels: labels.codes, classes: names.count)
+  }
+
+  /// (rows, classes), at the present parameters.
+  func probabilities(of x: FeatureMatrix) -> [Float] {
     let classifier = LinearClassifier(
       parameters(optimum.point), classes: names.count, columns: columns,
       instructionSet: instructionSet)
@@ -175,7 +183,7 @@ final class LogisticRegressionFit: FamilyFit {
           into: out + rows.lowerBound * names.count)
       }
     }
-    return Metrics.classification(probabilities, labels: labels.codes, classes: names.count)
+    return probabilities
   }
 
   func state() -> TensorBundle {
@@ -223,47 +231,4 @@ final class LogisticRegressionFit: FamilyFit {
         "max_batch_size": .integer(configuration.table.maxBatchSize),
       ], weights: weights, report: report(parameters))
   }
-
-  private func report(_ parameters: LogisticObjective.Parameters) -> Report {
-    var report = Report(
-      family: LogisticRegressionFamily.name,
-      title: "logistic regression of \(configuration.table.target ?? ""), \(names.count) classes,"
-        + " \(columns) columns, \(sampleCount) rows")
-    report.fact("penalty", "penalty", .string(configuration.penalty.rawValue))
-    if configuration.penalty != .none { report.fact("c", "c", .number(configuration.c)) }
-    report.fact("converged", "converged", .bool(optimum.hasConverged))
-    report.fact("loss", "log loss in training", .number(last.loss))
-    report.fact(
-      "accuracy", "accuracy in training", .number(Double(last.correct) / Double(sampleCount)))
-    let zeros = parameters.coefficients.count { $0 == 0 }
-    report.fact("zero_coefficients", "coefficients at 0", .integer(zeros))
-    let classes = logits == 1 ? [names.texts[1]] : names.texts
-    report.table(
-      "intercepts", "Intercepts", columns: ["class", "intercept"],
-      rows: zip(classes, parameters.intercepts).map { [.string($0), .number($1)] })
-    // The largest by what a deviation of the column moves; the weights hold all.
-    let features = encoding.names
-    var rows: [(weight: Double, row: [JSONValue])] = []
-    for logit in 0..<logits {
-      for column in 0..<columns {
-        let w = parameters.coefficients[logit * columns + column]
-        rows.append(
-          (
-            abs(w) * deviations[column],
-            [.string(classes[logit]), .string(features[column]), .number(w)]
-          ))
-      }
-    }
-    let order = rows.indices.sorted {
-      rows[$0].weight != rows[$1].weight ? rows[$0].weight > rows[$1].weight : $0 < $1
-    }
-    report.table(
-      "coefficients", "Coefficients with the largest effect",
-      columns: ["class", "column", "coefficient"],
-      rows: order.prefix(Self.reportedCoefficients).map { rows[$0].row })
-    return report
-  }
-
-  /// More than a table for people has; a program reads the weights.
-  private static let reportedCoefficients = 1000
 }

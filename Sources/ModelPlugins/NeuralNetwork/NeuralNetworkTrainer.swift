@@ -47,6 +47,7 @@ final class NeuralNetworkTrainer: TrainerImplementation {
     let configuration = network.configuration
     batches = try BatchGatherer(
       "train", of: dataset, network, batchSize: configuration.batchSize)
+    try batches.checkClasses(of: "train/\(configuration.labelTensor)")
     self.loss = loss
     do throws(RuntimeError) {
       let parameters = try Parameters(

@@ -3,11 +3,16 @@ import Glibc
 
 /// Measures of a classifier and of a regression, as scikit-learn defines them.
 enum Metrics {
-  /// `accuracy`, `loss` (mean log loss) and, of two classes, `roc_auc` and `average_precision`.
+  /// `accuracy`, `loss` (mean log loss), `roc_auc` and `average_precision`.
   ///
-  /// - Parameter probabilities: (rows, classes).
+  /// The last two are those of class 1 of two; of more classes, the mean over the classes that have
+  /// rows, each against the rest.
+  ///
+  /// - Parameters:
+  ///   - probabilities: (rows, classes).
+  ///   - ranks: whether `roc_auc` and `average_precision` are wanted, which take sorting.
   static func classification(
-    _ probabilities: UnsafePointer<Float>, labels: [Int32], classes: Int
+    _ probabilities: UnsafePointer<Float>, labels: [Int32], classes: Int, ranks: Bool = true
   ) -> [TrainingMetric] {
     var (loss, correct) = (0.0, 0)
     for (row, label) in labels.enumerated() {
@@ -19,45 +24,25 @@ enum Metrics {
       loss -= log(max(Double(scores[Int(label)]), 1e-30))
     }
     let count = Double(max(1, labels.count))
-    var metrics = [
+    let metrics = [
       TrainingMetric(name: "loss", value: loss / count),
       TrainingMetric(name: "accuracy", value: Double(correct) / count),
     ]
-    if classes == 2 {
-      let scores = labels.indices.map { probabilities[2 * $0 + 1] }
-      metrics += ranking(scores, labels)
-    }
-    return metrics
-  }
-
-  /// Area under the ROC curve, and average precision, of scores for class 1; nothing where a class
-  /// has no rows.
-  static func ranking(_ scores: [Float], _ labels: [Int32]) -> [TrainingMetric] {
-    let positives = labels.count { $0 == 1 }
-    let negatives = labels.count - positives
-    guard positives > 0, negatives > 0 else { return [] }
-    let order = scores.indices.sorted { scores[$0] > scores[$1] }
-    var (truePositives, falsePositives, area, precision) = (0, 0, 0.0, 0.0)
-    var position = 0
-    while position < order.count {
-      // Equal scores are one step of the curve.
-      var end = position
-      var (ones, zeros) = (0, 0)
-      while end < order.count, scores[order[end]] == scores[order[position]] {
-        if labels[order[end]] == 1 { ones += 1 } else { zeros += 1 }
-        end += 1
+    guard ranks else { return metrics }
+    var rankings: [Ranking] = []
+    for target in classes == 2 ? [1] : Array(0..<classes) {
+      let samples = labels.indices.map { row in
+        Ranking.Sample(
+          score: probabilities[row &* classes &+ target], isPositive: labels[row] == target)
       }
-      area += Double(zeros) * (Double(truePositives) + Double(ones) / 2)
-      truePositives += ones
-      falsePositives += zeros
-      precision +=
-        Double(ones) / Double(positives)
-        * (Double(truePositives) / Double(truePositives + falsePositives))
-      position = end
+      if let ranking = Ranking(samples) { rankings.append(ranking) }
     }
-    return [
-      TrainingMetric(name: "roc_auc", value: area / (Double(positives) * Double(negatives))),
-      TrainingMetric(name: "average_precision", value: precision),
+    guard !rankings.isEmpty else { return metrics }
+    let mean = 1 / Double(rankings.count)
+    return metrics + [
+      TrainingMetric(name: "roc_auc", value: rankings.reduce(0) { $0 + $1.rocAUC } * mean),
+      TrainingMetric(
+        name: "average_precision", value: rankings.reduce(0) { $0 + $1.averagePrecision } * mean),
     ]
   }
 

@@ -32,16 +32,73 @@ struct RowPasses {
     return total
   }
 
-  /// Σ weights[row] · x[row, :]; nil weights are 1.
-  func columnSums(of x: FeatureMatrix, weights: [Double]? = nil) -> [Double] {
+  /// Σ x[row, :].
+  func columnSums(of x: FeatureMatrix) -> [Double] {
     let columns = x.columns
     return sums(rows: x.rows, count: columns) { rows, sums in
       for row in rows {
         let values = x.values + row * columns
-        let weight = weights?[row] ?? 1
-        for column in 0..<columns { sums[column] += weight * Double(values[column]) }
+        for column in 0..<columns { sums[column] += Double(values[column]) }
       }
     }
+  }
+
+  /// Σ weights[row] · x[row, :].
+  func weightedColumnSums(of x: FeatureMatrix, weights: [Double]) -> [Double] {
+    let columns = x.columns
+    return weights.withUnsafeBufferPointer { weights in
+      sums(rows: x.rows, count: columns) { rows, sums in
+        for row in rows {
+          let values = x.values + row * columns
+          let weight = weights[row]
+          for column in 0..<columns { sums[column] += weight * Double(values[column]) }
+        }
+      }
+    }
+  }
+
+  /// Σ x[row, :] and Σ weights[row] · x[row, :], in one pass.
+  func columnSums(
+    of x: FeatureMatrix, weights: [Double]
+  ) -> (plain: [Double], weighted: [Double]) {
+    let columns = x.columns
+    let both = weights.withUnsafeBufferPointer { weights in
+      sums(rows: x.rows, count: 2 * columns) { rows, sums in
+        let weighted = sums + columns
+        for row in rows {
+          let values = x.values + row * columns
+          let weight = weights[row]
+          for column in 0..<columns {
+            let value = Double(values[column])
+            sums[column] += value
+            weighted[column] += weight * value
+          }
+        }
+      }
+    }
+    return (Array(both[..<columns]), Array(both[columns...]))
+  }
+
+  /// Σ residual · x[row, :] with the residuals y - x · coefficients - intercept, and their sum.
+  func residualProducts(
+    of x: FeatureMatrix, targets: [Float], coefficients: [Double], intercept: Double
+  ) -> (products: [Double], sum: Double) {
+    let columns = x.columns
+    let found = coefficients.withUnsafeBufferPointer { coefficients in
+      targets.withUnsafeBufferPointer { targets in
+        sums(rows: x.rows, count: columns + 1) { rows, sums in
+          guard let weights = coefficients.baseAddress else { return }
+          for row in rows {
+            let values = x.values + row * columns
+            let residual =
+              Double(targets[row]) - intercept - dot(values, weights, count: columns)
+            for column in 0..<columns { sums[column] += residual * Double(values[column]) }
+            sums[columns] += residual
+          }
+        }
+      }
+    }
+    return (Array(found[..<columns]), found[columns])
   }
 
   /// Σ (x[row, :] - mean)².
@@ -56,6 +113,23 @@ struct RowPasses {
         }
       }
     }
+  }
+
+  /// ‖x[row, :]‖², row by row.
+  func squares(of x: FeatureMatrix, instructionSet: InstructionSet) -> [Float] {
+    var result = [Float](repeating: 0, count: x.rows)
+    let parts = Self.parts(of: x.rows)
+    result.withUnsafeMutableBufferPointer { buffer in
+      guard let base = buffer.baseAddress else { return }
+      // SAFETY: each part writes its own rows.
+      nonisolated(unsafe) let out = base
+      workers.parallelFor(parts.count) { part in
+        for row in parts[part] {
+          out[row] = instructionSet.sumOfSquares(x.values + row * x.columns, count: x.columns)
+        }
+      }
+    }
+    return result
   }
 
   /// x · coefficients + intercept, row by row.

@@ -77,6 +77,25 @@ enum SymmetricMatrix {
     return inverse
   }
 
+  /// The pseudo-inverse of a positive semidefinite matrix: eigenvalues below 10⁻¹⁰ of the largest
+  /// count as 0.
+  static func pseudoInverse(_ matrix: [Double], count n: Int) -> [Double] {
+    let (values, vectors) = eigen(matrix, count: n)
+    var inverse = [Double](repeating: 0, count: n * n)
+    guard let largest = values.first else { return inverse }
+    inverse.withUnsafeMutableBufferPointer { out in
+      vectors.withUnsafeBufferPointer { vectors in
+        for (k, value) in values.enumerated() where value > 1e-10 * largest {
+          for i in 0..<n {
+            let scaled = vectors[k &* n &+ i] / value
+            for j in 0..<n { out[i &* n &+ j] += scaled * vectors[k &* n &+ j] }
+          }
+        }
+      }
+    }
+    return inverse
+  }
+
   /// All eigenvalues, from high to low, and their eigenvectors as rows.
   ///
   /// Householder's reduction to a tridiagonal matrix, then QL with implicit shifts (Martin, Reinsch

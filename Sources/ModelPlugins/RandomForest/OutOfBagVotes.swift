@@ -53,7 +53,9 @@ struct OutOfBagVotes {
       }
       metrics = probabilities.withUnsafeBufferPointer { buffer in
         buffer.baseAddress.map {
-          Metrics.classification($0, labels: rows.map { labels.codes[$0] }, classes: width)
+          // After each few trees again: what takes sorting is left to the other splits.
+          Metrics.classification(
+            $0, labels: rows.map { labels.codes[$0] }, classes: width, ranks: false)
         } ?? []
       }
     case .numbers(let numbers):

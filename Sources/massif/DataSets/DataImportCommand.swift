@@ -18,6 +18,9 @@ struct DataImportCommand: AsyncParsableCommand {
       or categories with their dictionary, as their values tell or --column says. With --label, \
       they become one matrix `features` and one tensor `labels` instead, as a network takes them.
 
+      A text becomes windows of --context bytes, `text`, and the byte after each, `next`; its end \
+      is what is held out.
+
       Examples:
         massif data import fashion-mnist \\
           --idx train/images=train-images-idx3-ubyte.gz \\
@@ -31,6 +34,7 @@ struct DataImportCommand: AsyncParsableCommand {
         massif data import iris --csv iris.csv --label species
         massif data import digits --npy train/images=x.npy \\
           --npy train/labels=y.npy
+        massif data import shakespeare --text shakespeare.txt --context 64
       """)
 
   @Argument(help: "The data set's name, NAME or TEAM/NAME.")
@@ -55,6 +59,15 @@ struct DataImportCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("A table in Weka's format.", valueName: "file"))
   var arff: String?
 
+  @Option(help: ArgumentHelp("A text, to learn to continue it.", valueName: "file"))
+  var text: String?
+
+  @Option(help: ArgumentHelp("Bytes of text before the one to predict.", valueName: "count"))
+  var context = 64
+
+  @Option(help: ArgumentHelp("Bytes from one window of text to the next.", valueName: "count"))
+  var stride = 16
+
   @Option(
     parsing: .singleValue,
     help: ArgumentHelp(
@@ -66,7 +79,9 @@ struct DataImportCommand: AsyncParsableCommand {
       "The column to predict; makes one matrix of all others.", valueName: "column"))
   var label: String?
 
-  @Option(help: ArgumentHelp("The part of the table's rows to hold out.", valueName: "fraction"))
+  @Option(
+    help: ArgumentHelp(
+      "The part of the table's rows, or of the text, to hold out.", valueName: "fraction"))
   var testFraction = 0.2
 
   @Option(help: ArgumentHelp("Decides which rows are held out.", valueName: "number"))
@@ -91,6 +106,10 @@ struct DataImportCommand: AsyncParsableCommand {
     }
     guard csv != nil || label == nil else {
       throw ValidationError("--label is of use with --csv only")
+    }
+    for (flag, value) in [("--context", context), ("--stride", stride)]
+    where !(1...4096).contains(value) {
+      throw ValidationError("\(flag): expected 1 to 4096, came \(value)")
     }
     guard (0..<1).contains(testFraction) else {
       throw ValidationError("--test-fraction: expected a number from 0 to below 1")
@@ -120,6 +139,11 @@ struct DataImportCommand: AsyncParsableCommand {
     var tensors: [ImportedTensor] = []
     for file in idx { tensors.append(try IDXFile.read(file.path, as: file.name).normalized()) }
     for file in npy { tensors.append(try NPYFile.read(file.path, as: file.name).normalized()) }
+    if let text {
+      tensors += try TextWindows.read(
+        text, context: context, stride: stride, testFraction: testFraction
+      ).tensors
+    }
     if let csv, let label {
       let table = try CSVTable.read(csv, label: label, testFraction: testFraction, seed: seed)
       tensors += table.tensors

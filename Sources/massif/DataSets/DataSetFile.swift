@@ -9,7 +9,8 @@ enum DataSetFile {
   static func check(_ tensors: [ImportedTensor]) throws(CommandError) {
     guard !tensors.isEmpty else {
       throw CommandError(
-        "nothing to import", hint: "give --idx, --npy or --csv; see `massif data import --help`")
+        "nothing to import",
+        hint: "give --idx, --npy, --csv, --arff or --text; see `massif data import --help`")
     }
     var seen: Set<String> = []
     var samples: [Substring: ImportedTensor] = [:]

@@ -14,6 +14,9 @@ struct PredictCommand: AsyncParsableCommand {
       A model over a table takes the rows of a CSV file, its inputs by the names of the columns; \
       --expect-column names the one to compare the answers with.
 
+      A model of characters, that takes windows of text, continues --text by --length bytes, each \
+      drawn from what the model says of the next.
+
       Examples:
         massif predict fashion --images t10k-images-idx3-ubyte.gz --limit 5
         massif predict fashion@2 --images t10k-images-idx3-ubyte.gz \\
@@ -21,6 +24,7 @@ struct PredictCommand: AsyncParsableCommand {
         massif predict fashion --batch 64 --output json \\
           --images fashion.safetensors#test/images
         massif predict diamond-price --csv new.csv --expect-column price
+        massif predict character-lstm --text "ROMEO. " --length 400 --temperature 0.7
       """)
 
   @Argument(help: "[TEAM/]MODEL[@VERSION]")
@@ -40,6 +44,20 @@ struct PredictCommand: AsyncParsableCommand {
   @Option(help: ArgumentHelp("The labels to compare the answers with.", valueName: "file"))
   var expect: String?
 
+  @Option(help: ArgumentHelp("The beginning of a text to write on.", valueName: "text"))
+  var text: String?
+
+  @Option(help: ArgumentHelp("Bytes to write after --text.", valueName: "count"))
+  var length = 200
+
+  @Option(
+    help: ArgumentHelp(
+      "How daring to write: 1 as the model says, 0 the likeliest only.", valueName: "number"))
+  var temperature = 0.8
+
+  @Option(help: ArgumentHelp("Decides what is drawn after --text.", valueName: "number"))
+  var seed: UInt64 = 0
+
   @Option(help: ArgumentHelp("Only the first samples.", valueName: "count"))
   var limit: Int?
 
@@ -55,14 +73,18 @@ struct PredictCommand: AsyncParsableCommand {
   @OptionGroup var client: ClientOptions
 
   func validate() throws {
-    guard (images == nil) != (csv == nil) else {
-      throw ValidationError("expected --images FILE or --csv FILE")
+    guard [images, csv, text].count(where: { $0 != nil }) == 1 else {
+      throw ValidationError("expected one of --images FILE, --csv FILE and --text TEXT")
+    }
+    guard (0...100).contains(temperature) else {
+      throw ValidationError("--temperature: expected 0 to 100, came \(temperature)")
     }
     guard expectColumn == nil || csv != nil else {
       throw ValidationError("--expect-column is of use with --csv; with --images, use --expect")
     }
     for (flag, value) in [
       ("--limit", limit ?? 1), ("--batch", batch), ("--concurrency", concurrency), ("--top", top),
+      ("--length", length),
     ] where value < 1 {
       throw ValidationError("\(flag): expected 1 or more, came \(value)")
     }
@@ -73,6 +95,21 @@ struct PredictCommand: AsyncParsableCommand {
       try await predictRows(of: try TextColumns.csv(csv))
     } else if let images {
       try await predictSamples(of: images)
+    } else if let text {
+      try await write(after: text)
+    }
+  }
+
+  private func write(after prompt: String) async throws {
+    try await client.withClient { client, output in
+      let continuation = TextContinuation(
+        client: client, model: model, temperature: temperature, seed: seed)
+      let (bytes, version) = try await continuation.write(length, after: Array(prompt.utf8))
+      let text = String(decoding: bytes, as: UTF8.self)
+      output.show([
+        "model": .string(model.name), "version": .string(version), "prompt": .string(prompt),
+        "text": .string(text),
+      ]) { [prompt + text] }
     }
   }
 

@@ -20,8 +20,18 @@ struct PredictionReport {
 
   private var seconds: Double { max(outcome.elapsed / .seconds(1), 1e-9) }
 
+  /// Whether a score says how likely its class is; otherwise it is a number to be read as it is.
+  private var ranksClasses: Bool { outcome.output == "probabilities" }
+
   var json: JSONValue {
-    [
+    guard ranksClasses || labels != nil else {
+      return [
+        "model": .string(model), "version": .string(outcome.version),
+        outcome.output: .array(
+          outcome.scores.map { .array($0.values.map { .number(Double($0)) }) }),
+      ]
+    }
+    return [
       "model": .string(model), "version": .string(outcome.version),
       "images": .integer(Int64(outcome.scores.count)),
       "classes": .array(outcome.scores.map { .integer(Int64($0.best)) }),
@@ -53,7 +63,13 @@ struct PredictionReport {
   }
 
   private func answer(_ scores: Scores) -> String {
-    guard scores.values.count > 1 else { return scores.values.first.map { "\($0)" } ?? "-" }
+    guard ranksClasses, scores.values.count > 1 else {
+      // A projection may have hundreds; --output json has them all.
+      let shown = scores.values.prefix(16).map { value in
+        Int(exactly: value).map { "\($0)" } ?? "\(value)"
+      }
+      return shown.joined(separator: ", ") + (scores.values.count > 16 ? ", …" : "")
+    }
     return scores.top(top).map { "class \($0.class) (\(Quantity.fixed(Double($0.score), 4)))" }
       .joined(separator: ", ")
   }

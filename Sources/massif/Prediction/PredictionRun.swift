@@ -15,28 +15,31 @@ struct PredictionRun {
     let scores: [Scores]
     let requests: Int
     let elapsed: Duration
+    /// What the model calls its answers.
+    var output = "probabilities"
   }
 
   /// What the tasks of a run share.
   private final class Answers: Sendable {
     private let next = Atomic(0)
-    private let state: Mutex<(scores: [[Scores]], version: String)>
+    private let state: Mutex<(scores: [[Scores]], version: String, output: String)>
 
     init(_ count: Int) {
-      state = Mutex((Array(repeating: [], count: count), ""))
+      state = Mutex((Array(repeating: [], count: count), "", ""))
     }
 
     func takeRequest() -> Int { next.add(1, ordering: .relaxed).oldValue }
 
-    func record(_ scores: [Scores], _ index: Int, version: String) {
+    func record(_ scores: [Scores], _ index: Int, of answer: InferenceResult) {
       state.withLock {
         $0.scores[index] = scores
-        $0.version = version
+        $0.version = answer.version
+        $0.output = answer.outputs.first?.name ?? ""
       }
     }
 
-    var result: (scores: [Scores], version: String) {
-      state.withLock { (Array($0.scores.joined()), $0.version) }
+    var result: (scores: [Scores], version: String, output: String) {
+      state.withLock { (Array($0.scores.joined()), $0.version, $0.output) }
     }
   }
 
@@ -53,15 +56,16 @@ struct PredictionRun {
             let answer = try await client.infer(
               model.name, version: model.version, inputs: [samples.tensor(range)])
             answers.record(
-              try Self.scores(answer, count: range.count), index, version: answer.version)
+              try Self.scores(answer, count: range.count), index, of: answer)
           }
         }
       }
       try await group.waitForAll()
     }
     let elapsed = start.duration(to: .now)
-    let (scores, version) = answers.result
-    return Outcome(version: version, scores: scores, requests: requests, elapsed: elapsed)
+    let (scores, version, output) = answers.result
+    return Outcome(
+      version: version, scores: scores, requests: requests, elapsed: elapsed, output: output)
   }
 
   /// The rows of the first output, which has one for each sample.
@@ -73,7 +77,12 @@ struct PredictionRun {
         "the model's answer", expected: "an output with \(count) rows",
         came: answer.outputs.first.map { "\($0.shape)" } ?? "no output")
     }
-    let values = try output.elements(of: Float.self)
+    let values =
+      switch output.dataType {
+      case .int32: try output.elements(of: Int32.self).map(Float.init)
+      case .int64: try output.elements(of: Int64.self).map(Float.init)
+      default: try output.elements(of: Float.self)
+      }
     let width = values.count / count
     return (0..<count).map { Scores(values: Array(values[$0 * width..<($0 + 1) * width])) }
   }

@@ -68,11 +68,13 @@ struct TrainCommand: AsyncParsableCommand {
 
   func run() async throws {
     if presets {
-      var table = TextTable("PRESET", "LEARNS", "DATA")
-      for preset in TrainingPreset.all {
-        table.append(preset.name, preset.summary, preset.data?.recipe ?? "none")
+      try client.connection().output.show(.array(TrainingPreset.all.map(\.json))) {
+        var table = TextTable("PRESET", "LEARNS", "DATA")
+        for preset in TrainingPreset.all {
+          table.append(preset.name, preset.summary, preset.data?.recipe ?? "none")
+        }
+        return table.lines
       }
-      for line in table.lines { Console.print(line) }
       return
     }
     let specification = try await readSpecification()

@@ -36,6 +36,16 @@ struct PredictionReportTests {
     #expect(report.lines[1] == "accuracy   0.7500  (3 of 4)")
   }
 
+  @Test func numbersThatRankNoClassesAreShownAsTheyAre() {
+    let report = PredictionReport(
+      model: "m",
+      outcome: .init(
+        version: "1", scores: [[3], [0.5, -2]].map(Scores.init(values:)), requests: 1,
+        elapsed: .seconds(1), output: "projection"), labels: nil, top: 3, batch: 1, concurrency: 1)
+    #expect(report.lines == ["0: 3", "1: 0.5, -2"])
+    #expect(report.json.text.contains(#""projection":[[3],[0.5,-2]]"#))
+  }
+
   @Test func showsAnswersWhereThereAreNoLabels() throws {
     let report = report(labels: nil)
     #expect(report.lines[1] == "1: class 1 (0.8000)")

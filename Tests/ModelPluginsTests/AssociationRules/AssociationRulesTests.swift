@@ -17,7 +17,8 @@ struct AssociationRulesTests {
       features: nil, target: nil, in: view.description, view: view)
     let baskets = try BasketEncoding(schema: schema).baskets(split: "train", in: view)
     let patterns = FrequentPatterns(minimumCount: 18, maxItems: 20, maxSets: 1 << 20)
-    let sets = try patterns.mine(baskets, itemCount: 16, isCancelled: { false })
+    let sets = try patterns.mine(
+      baskets, itemCount: 16, workers: try WorkerPool(threadCount: 2), isCancelled: { false })
     let masks = try golden.values("itemsets", as: Int64.self)
     let supports: [Double] = try golden.values("supports")
     let expected = Dictionary(uniqueKeysWithValues: zip(masks, supports))
@@ -69,6 +70,23 @@ struct AssociationRulesTests {
     #expect(execution.output(1).floats == [1, 0])
     let text = String(decoding: try #require(artifacts.contents["report.txt"]), as: UTF8.self)
     #expect(text.contains("butter"))
+  }
+
+  @Test("A request of one matrix may hold any number; what is no category is not in the basket")
+  func anyNumberMayCome() throws {
+    var data = TableData()
+    for column in 0..<70 {
+      data.add("train/c\(column)", categories: (0..<8).map { $0 < 6 - column % 2 ? "t" : "" })
+    }
+    let (_, artifacts) = try FamilyChecks.fit(
+      name, #"{"min_support":0.5,"min_confidence":0.5,"max_items":2}"#, data.view())
+    let strange: [Float] = [.infinity, -.infinity, .nan, 1e30, -1, 0.5, 1, 3e9]
+    var basket = (0..<70).map { strange[$0 % strange.count] }
+    let none = try FamilyChecks.answer(name, artifacts, basket, count: 1)
+    #expect(none.output(1).floats.allSatisfy { $0 == 0 })
+    basket[0] = 0
+    let some = try FamilyChecks.answer(name, artifacts, basket, count: 1)
+    #expect(some.output(1).floats[0] > 0.5)
   }
 
   @Test("The same bits at any number of threads, and resumed")

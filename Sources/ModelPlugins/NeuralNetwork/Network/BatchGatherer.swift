@@ -47,6 +47,9 @@ final class BatchGatherer {
     self.batchSize = batchSize
     self.inputs = inputs
     inputByteCount = inputs.count / count
+    if input.datatype == .fp32 {
+      try Self.checkFinite(inputs, count, inputName, field: "configuration.input_tensor")
+    }
     let labelByteCount: Int
     switch configuration.loss.labels {
     case .classes:
@@ -62,10 +65,38 @@ final class BatchGatherer {
       labelByteCount = signs.count / count * MemoryLayout<Float>.size
     case .targets:
       labelByteCount = labelBytes.count / count
+      try Self.checkFinite(labelBytes, count, labelName, field: "configuration.label_tensor")
       labels = .targets(labelBytes, byteCount: labelByteCount)
     }
     inputBatch = .allocate(byteCount: batchSize * inputByteCount, alignment: 64)
     labelBatch = .allocate(byteCount: batchSize * labelByteCount, alignment: 64)
+  }
+
+  /// A number that is none would turn every parameter into one.
+  private static func checkFinite(
+    _ bytes: UnsafeRawBufferPointer, _ count: Int, _ name: String, field: String
+  ) throws(PluginError) {
+    let elements = bytes.count / MemoryLayout<Float>.size
+    for index in 0..<elements {
+      let value = bytes.loadUnaligned(
+        fromByteOffset: index &* MemoryLayout<Float>.size, as: Float.self)
+      guard value.isFinite else {
+        throw PluginError(
+          field: field,
+          "expected finite numbers, came \(value) in sample \(index / max(1, elements / count)) of"
+            + " \(name)")
+      }
+    }
+  }
+
+  /// Throws where a classifier could learn nothing but the one class that there is.
+  func checkClasses(of name: String) throws(PluginError) {
+    guard case .classes(let classes) = labels, let first = classes.first,
+      classes.allSatisfy({ $0 == first })
+    else { return }
+    throw PluginError(
+      field: "configuration.label_tensor",
+      "expected samples of two or more classes in \(name), came one class, \(first)")
   }
 
   deinit {

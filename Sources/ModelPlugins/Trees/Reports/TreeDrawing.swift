@@ -129,7 +129,8 @@ struct TreeDrawing {
         Self.clipped(detail(box.node, prediction), 32), x + Self.box.width / 2, y + 35,
         ##"text-anchor="middle" fill="#374151""##),
       text(
-        "\(node.samples) samples", x + Self.box.width / 2, y + 50,
+        "\(node.samples) \(node.samples == 1 ? "sample" : "samples")", x + Self.box.width / 2,
+        y + 50,
         ##"text-anchor="middle" fill="#6b7280" font-size="10""##),
     ]
     lines += bar(box.node, x: x + 12, y: y + 58, width: Self.box.width - 24)

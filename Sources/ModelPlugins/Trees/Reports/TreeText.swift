@@ -37,7 +37,7 @@ struct TreeText {
   private func summary(_ index: Int) -> String {
     let node = tree.nodes[index]
     let prediction = legend.prediction(of: index, in: tree)
-    let samples = "\(node.samples) samples"
+    let samples = "\(node.samples) \(node.samples == 1 ? "sample" : "samples")"
     guard legend.classes != nil else {
       let deviation = TreeLegend.number(node.impurity.squareRoot())
       return "\(prediction.text) ± \(deviation), \(samples)"
