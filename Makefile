@@ -2,7 +2,7 @@
 # Every target installs what it needs and is safe to run again. `make help` lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap build demo test check format protos interop-swift soak bench-rpc bench-runtime bench-train bench-kernels bench-families bench-plugins goldens plugin-recipe clean bench-attacks bench-connections fuzz sanitize-rpc scan-tls
+.PHONY: help bootstrap build demo test check format protos interop-swift soak bench-rpc bench-runtime bench-train bench-kernels bench-families bench-plugins goldens plugin-recipe clean bench-attacks bench-connections fuzz sanitize sanitize-rpc scan-tls
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,6 +79,10 @@ bench-connections: ## memory of 10,000 idle connections; 1,000 handshakes beside
 fuzz: ## libFuzzer on each parser, ten minutes each; FUZZ_SECONDS=n, FUZZ_ENTRIES="json csv"
 	@scripts/bootstrap build
 	@Fuzz/run $(or $(FUZZ_SECONDS),600) $(FUZZ_ENTRIES)
+
+sanitize: ## the kernel and the runtime suites under the address and undefined-behaviour sanitizers
+	@scripts/bootstrap build
+	@scripts/sanitize
 
 sanitize-rpc: ## the RPC server's tests under the address, undefined-behaviour and thread sanitizers
 	@scripts/bootstrap build

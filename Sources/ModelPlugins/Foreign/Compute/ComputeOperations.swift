@@ -21,7 +21,9 @@ enum ComputeOperations {
     _ operands: ClosedRange<Int> = 1...1,
     _ build: @escaping @Sendable (inout Graph, [Graph.Value]) throws(RuntimeError) -> Graph.Value
   ) -> Entry {
-    Entry(operands: operands) { (x, _) throws(PluginError) in { (graph) throws(RuntimeError) in try build(&graph, x) } }
+    Entry(operands: operands) { (x, _) throws(PluginError) in
+      { (graph) throws(RuntimeError) in try build(&graph, x) }
+    }
   }
 
   private static let layers: [String: Entry] = [
@@ -150,7 +152,8 @@ enum ComputeOperations {
   /// One layer in one direction: the last hidden state, or those of all steps.
   private static func recurrence(_ cell: RecurrentCell) -> Entry {
     let hasRecurrentBias = if case .gru = cell { true } else { false }
-    return Entry(operands: hasRecurrentBias ? 5...5 : 4...4) { (x, attributes) throws(PluginError) in
+    return Entry(operands: hasRecurrentBias ? 5...5 : 4...4) {
+      (x, attributes) throws(PluginError) in
       let isReversed = try attributes.number("reversed", default: 0) != 0
       let returnsSequences = try attributes.number("return_sequences", default: 0) != 0
       return { (graph) throws(RuntimeError) in
