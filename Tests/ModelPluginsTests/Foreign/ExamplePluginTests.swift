@@ -15,7 +15,7 @@ struct ExamplePluginTests {
     let plugin = try host.load(Locations.product(product))
     #expect(plugin.name == name)
     #expect(plugin.version == "1.0.0")
-    #expect(plugin.abiVersion == "1.1")
+    #expect(plugin.abiVersion == "1.2")
     #expect(plugin.capabilities == [.inference])
     #expect(!plugin.isBuiltIn)
     #expect(host.registry.plugin(named: name) === plugin)
