@@ -35,13 +35,14 @@ extension Graph {
   /// This graph with only what leads to `outputs`, inputs included, and with activations, forward and backward,
   /// merged into the operation before them where no other operation sees the value between.
   ///
+  /// What changes nothing is left out.
+  ///
   /// - Parameter foldsNormalizations: merges batch normalisations too, as inference has them.
   func fused(keeping outputs: [Value], foldsNormalizations: Bool = false) -> Graph {
     var graph = self
-    graph.nodes = liveNodes(for: outputs)
-    var uses = [Int](repeating: 0, count: types.count)
-    for node in graph.nodes { for operand in node.operands { uses[operand.index] += 1 } }
-    for output in outputs { uses[output.index] += 1 }
+    graph.nodes = simplified(keeping: outputs, isInference: foldsNormalizations)
+      .liveNodes(for: outputs)
+    let uses = graph.useCounts(outputs)
     graph.inputs = inputs.filter { uses[$0.index] > 0 }
 
     var producer: [Value: Int] = [:]

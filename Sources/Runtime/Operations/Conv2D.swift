@@ -44,7 +44,7 @@ extension Graph {
 }
 
 /// y = f(x ⋆ w + b).
-struct Conv2D: NormalizationFolding {
+struct Conv2D: NormalizationFolding, ResidualFusing {
   let stride: Int
   let padding: Padding
   var activation: Activation?
@@ -74,6 +74,12 @@ struct Conv2D: NormalizationFolding {
   }
 
   func emit(_ node: Graph.Node, into program: inout ProgramBuilder) throws(RuntimeError) {
+    try emit(node, tail: nil, into: &program)
+  }
+
+  func emit(
+    _ node: Graph.Node, tail: ResidualTail?, into program: inout ProgramBuilder
+  ) throws(RuntimeError) {
     let weights = program.type(of: node.operands[1])
     let window = try window(program.type(of: node.operands[0]), weights)
     let filters = weights.shape[3]
@@ -95,7 +101,7 @@ struct Conv2D: NormalizationFolding {
     {
       return try winograd.emit(
         name, x: x, weights: node.operands[1], folded: folded, layout: layout, bias: bias,
-        activation: code, y: y, into: &program)
+        activation: code, tail: tail, y: y, into: &program)
     }
     let packed = try program.packed(
       node.operands[1], layout: layout,
@@ -110,7 +116,7 @@ struct Conv2D: NormalizationFolding {
       }
     }
     program.step(
-      name, reads: [x, packed] + (bias.map { [$0] } ?? []), writes: [y],
+      name, reads: [x, packed] + (bias.map { [$0] } ?? []) + (tail?.reads ?? []), writes: [y],
       scratchFloats: isa.kernels.pointee.conv2d_scratch_size(&shape),
       tiles: { tiling.count(batch: $0) }
     ) { frame, tile, worker in
@@ -120,6 +126,10 @@ struct Conv2D: NormalizationFolding {
         &shape, frame.floats(x), frame.floats(packed), frame.constants(bias),
         code, frame.floats(y), rows.lowerBound, rows.upperBound, channels.lowerBound,
         channels.upperBound, frame.scratch(worker))
+      let pixels = window.outputWidth
+      tail?.apply(
+        frame, to: y, rows: (rows.lowerBound * pixels)..<(rows.upperBound * pixels),
+        columns: channels, stride: filters)
     }
   }
 

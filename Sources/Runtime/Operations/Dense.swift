@@ -20,7 +20,7 @@ extension Graph {
 }
 
 /// y = f(x W + b).
-struct Dense: NormalizationFolding {
+struct Dense: NormalizationFolding, ResidualFusing {
   var activation: Activation?
   var foldedEpsilon: Float?
   var name: String { "dense" }
@@ -44,13 +44,19 @@ struct Dense: NormalizationFolding {
   }
 
   func emit(_ node: Graph.Node, into program: inout ProgramBuilder) throws(RuntimeError) {
+    try emit(node, tail: nil, into: &program)
+  }
+
+  func emit(
+    _ node: Graph.Node, tail: ResidualTail?, into program: inout ProgramBuilder
+  ) throws(RuntimeError) {
     let weights = program.type(of: node.operands[1]).shape
     let product = DenseProduct(
       inputs: weights[0], units: weights[1], activation: activation,
       isa: program.instructionSet)
     let bias = biasOperand(node)
     let folded = try FoldedNormalization(node, foldedEpsilon, bias: bias, in: &program)
-    try product.emit(node, bias: bias, folded, into: &program)
+    try product.emit(node, bias: bias, folded, tail: tail, into: &program)
   }
 
   func operationCount(_ node: Graph.Node, in graph: Graph) -> Double {

@@ -22,7 +22,7 @@ struct DenseProduct {
 
   func emit(
     _ node: Graph.Node, bias: Graph.Value?, _ folded: FoldedNormalization?,
-    into program: inout ProgramBuilder
+    tail: ResidualTail? = nil, into program: inout ProgramBuilder
   ) throws(RuntimeError) {
     let x = try program.buffer(node.operands[0])
     let bias = try program.bias(folded, or: bias)
@@ -33,9 +33,9 @@ struct DenseProduct {
       ? try packed(node, from: folded?.weights, into: &program)
       : try program.buffer(node.operands[1])
     if parts.count > 1 {
-      try emitParts(x: x, weights, isPacked, bias: bias, y: y, into: &program)
+      try emitParts(x: x, weights, isPacked, bias: bias, tail: tail, y: y, into: &program)
     } else {
-      emitWhole(x: x, weights, isPacked, bias: bias, y: y, into: &program)
+      emitWhole(x: x, weights, isPacked, bias: bias, tail: tail, y: y, into: &program)
     }
   }
 
@@ -68,7 +68,7 @@ struct DenseProduct {
   }
 
   private func emitWhole(
-    x: Buffer, _ weights: Buffer, _ isPacked: Bool, bias: Buffer?, y: Buffer,
+    x: Buffer, _ weights: Buffer, _ isPacked: Bool, bias: Buffer?, tail: ResidualTail?, y: Buffer,
     into program: inout ProgramBuilder
   ) {
     let (isa, inputs, units) = (isa, inputs, units)
@@ -81,7 +81,7 @@ struct DenseProduct {
       m: program.maximumBatch, n: units, k: inputs, aRowStride: inputs, aColumnStride: 1,
       bForm: form, bStride: units)
     program.step(
-      "dense", reads: [x, weights] + (bias.map { [$0] } ?? []), writes: [y],
+      "dense", reads: [x, weights] + (bias.map { [$0] } ?? []) + (tail?.reads ?? []), writes: [y],
       scratchFloats: scratch,
       tiles: { tiling.count(m: $0, n: units) }
     ) { frame, tile, worker in
@@ -95,11 +95,12 @@ struct DenseProduct {
       isa.kernels.pointee.gemm(
         &product, ranges.rows.lowerBound, ranges.rows.upperBound, ranges.columns.lowerBound,
         ranges.columns.upperBound, frame.scratch(worker))
+      tail?.apply(frame, to: y, rows: ranges.rows, columns: ranges.columns, stride: units)
     }
   }
 
   private func emitParts(
-    x: Buffer, _ weights: Buffer, _ isPacked: Bool, bias: Buffer?, y: Buffer,
+    x: Buffer, _ weights: Buffer, _ isPacked: Bool, bias: Buffer?, tail: ResidualTail?, y: Buffer,
     into program: inout ProgramBuilder
   ) throws(RuntimeError) {
     let (isa, inputs, units, parts) = (isa, inputs, units, parts)
@@ -130,7 +131,8 @@ struct DenseProduct {
     }
     let rows = max(1, Tiling.elements / (units * parts.count))
     program.step(
-      "dense sum", reads: [partial] + (bias.map { [$0] } ?? []), writes: [y],
+      "dense sum", reads: [partial] + (bias.map { [$0] } ?? []) + (tail?.reads ?? []),
+      writes: [y],
       tiles: { Tiling.count($0, by: rows) }
     ) { frame, tile, _ in
       let range = Tiling.range(tile, of: rows, total: frame.batch)
@@ -146,6 +148,7 @@ struct DenseProduct {
         isa.kernels.pointee.activate(
           frame.floats(y) + start, frame.floats(y) + start, code, range.count * units)
       }
+      tail?.apply(frame, to: y, rows: range, columns: 0..<units, stride: units)
     }
   }
 }

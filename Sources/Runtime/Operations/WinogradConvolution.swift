@@ -40,7 +40,8 @@ struct WinogradConvolution: Sendable {
   /// Adds the transformation of the weights to the prologue and the convolution to the steps.
   func emit(
     _ name: String, x: Buffer, weights: Graph.Value, folded: FoldedNormalization?, layout: String,
-    bias: Buffer?, activation: mk_activation, y: Buffer, into program: inout ProgramBuilder
+    bias: Buffer?, activation: mk_activation, tail: ResidualTail?, y: Buffer,
+    into program: inout ProgramBuilder
   ) throws(RuntimeError) {
     let isa = program.instructionSet
     var shape = window.kernelWindow(images: program.maximumBatch, filters: filters)
@@ -57,7 +58,7 @@ struct WinogradConvolution: Sendable {
       }
     }
     program.step(
-      name, reads: [x, packed] + (bias.map { [$0] } ?? []), writes: [y],
+      name, reads: [x, packed] + (bias.map { [$0] } ?? []) + (tail?.reads ?? []), writes: [y],
       scratchFloats: isa.kernels.pointee.winograd_scratch_size(&shape),
       tiles: { blocks * Tiling.count(rowCount(batch: $0), by: rows) }
     ) { frame, tile, worker in
@@ -70,6 +71,17 @@ struct WinogradConvolution: Sendable {
         &shape, frame.floats(x), frame.floats(packed), frame.constants(bias), activation,
         frame.floats(y), part.lowerBound, part.upperBound, channels.lowerBound,
         channels.upperBound, frame.scratch(worker))
+      guard let tail else { return }
+      // A row of tiles is two rows of an image, the last one of an odd height is one.
+      let (height, pixels) = (window.outputHeight, window.outputWidth)
+      let rowsOfTiles = Tiling.count(height, by: 2)
+      for row in part {
+        let first = row / rowsOfTiles * height + 2 * (row % rowsOfTiles)
+        let count = min(2, height - 2 * (row % rowsOfTiles))
+        tail.apply(
+          frame, to: y, rows: (first * pixels)..<((first + count) * pixels), columns: channels,
+          stride: filters)
+      }
     }
   }
 }

@@ -74,11 +74,8 @@ extension TrainingSession {
     rules: GradientRules = GradientRules(), maximumBatch: Int, instructionSet: InstructionSet
   ) throws(RuntimeError) -> MemoryRequirement {
     let (entries, floatCount) = try Parameters.layout(of: graph)
-    let nothing = try AlignedMemory(byteCount: 0)
-    let program = try TrainingProgram(
+    let program = try TrainingProgram.withoutMemory(
       graph, loss: loss, outputs: outputs, optimizer: optimizer, rules: rules, entries,
-      memory: .init(
-        parameters: nothing, gradients: nothing, slots: optimizer.slots.map { _ in nothing }),
       maximumBatch: maximumBatch, instructionSet: instructionSet
     ).program
     let perTensor = try Shape([floatCount]).byteCount(of: .fp32)

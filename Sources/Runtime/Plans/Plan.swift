@@ -54,8 +54,11 @@ public final class Plan: Sendable {
       throw RuntimeError(
         .invalidArgument, "expected 1 or more; came \(maximumBatch)", field: "maximumBatch")
     }
+    // Narrowing looks for products as they are, so it comes before what wraps them.
     let fused = try graph.fused(keeping: outputs, foldsNormalizations: true)
       .narrowed(to: precision, keeping: outputs)
+      .withResiduals(keeping: outputs)
+      .withElementwiseChains(keeping: outputs, instructionSet)
     var builder = ProgramBuilder(
       fused, outputs: outputs, mode: .inference, maximumBatch: maximumBatch,
       instructionSet: instructionSet, parameterOffsets: parameters.map { $0.offset })

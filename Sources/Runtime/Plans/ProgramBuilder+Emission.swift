@@ -7,7 +7,7 @@ extension ProgramBuilder {
   mutating func emitNodes() throws(RuntimeError) {
     for (index, node) in graph.nodes.enumerated() {
       do {
-        try node.operation.emit(node, into: &self)
+        try emit(node, at: index)
       } catch {
         var placed = error
         placed.operation = "operation \(index) (\(node.operation.name))"

@@ -31,6 +31,10 @@ struct ProgramBuilder {
   private var inPlace: [(result: Int, operand: Int, step: Int)] = []
   private var scratchByteCount = 0
   private let used: Set<Graph.Value>
+  /// Nodes that the prologue computes.
+  private let constantNodes: Set<Int>
+  /// Whether steps are added to the prologue, and values are kept from run to run.
+  private var isConstant = false
   private var indexChecks: [(input: Int, count: Int)] = []
 
   /// What was packed already, so that two operations with one weight share it.
@@ -48,6 +52,7 @@ struct ProgramBuilder {
     self.maximumBatch = maximumBatch
     self.instructionSet = instructionSet
     used = Set(graph.nodes.flatMap(\.operands)).union(outputs)
+    constantNodes = mode == .inference ? graph.constantNodes : []
     for (index, value) in graph.inputs.enumerated() {
       valueBuffers[value] = add(.fixed(.input(index: index)))
     }
@@ -65,7 +70,8 @@ struct ProgramBuilder {
   /// The buffer of a value, made at its first mention.
   mutating func buffer(_ value: Graph.Value) throws(RuntimeError) -> Buffer {
     if let buffer = valueBuffers[value] { return buffer }
-    let buffer = add(.arena(byteCount: try byteCount(type(of: value))))
+    let byteCount = try byteCount(type(of: value))
+    let buffer = add(isConstant ? .resident(byteCount: byteCount) : .arena(byteCount: byteCount))
     valueBuffers[value] = buffer
     return buffer
   }
@@ -84,7 +90,8 @@ struct ProgramBuilder {
 
   /// A buffer for `count` floats that lives from the first to the last step that mentions it.
   mutating func temporary(floats count: Int) throws(RuntimeError) -> Buffer {
-    add(.arena(byteCount: try Shape([count]).byteCount(of: .fp32)))
+    let byteCount = try Shape([count]).byteCount(of: .fp32)
+    return add(isConstant ? .resident(byteCount: byteCount) : .arena(byteCount: byteCount))
   }
 
   /// Gives `result` the memory of `operand`: the same elements under another type.
@@ -99,12 +106,12 @@ struct ProgramBuilder {
   /// Weights in the layout that a kernel wants, made by the prologue when they are new.
   ///
   /// - Parameter made: what was packed of the value before and is to be packed further; `nil` for itself.
-  /// - Throws: `.unsupported` for what is no parameter: it is not there yet when the prologue runs.
+  /// - Throws: `.unsupported` for what depends on inputs: it is not there yet when the prologue runs.
   mutating func packed(
     _ value: Graph.Value, layout: String, floats count: Int, from made: Buffer? = nil,
     _ pack: (_ source: Buffer, _ destination: Buffer) -> Step
   ) throws(RuntimeError) -> Buffer {
-    guard case .parameter = graph.origins[value.index] else {
+    guard isKnownBeforeRuns(value) else {
       throw RuntimeError(.unsupported, "expected a parameter of the graph", field: "weights")
     }
     let key = PackKey(value: value, layout: layout)
@@ -150,6 +157,8 @@ struct ProgramBuilder {
     inPlace: (result: Buffer, operand: Buffer)? = nil,
     scratchFloats: Int = 0, tiles: @escaping Step.Tiles, _ body: @escaping Step.Body
   ) {
+    scratchByteCount = max(scratchByteCount, scratchFloats * MemoryLayout<Float>.stride)
+    guard !isConstant else { return prologue.append(Step(name: name, tiles: tiles, body: body)) }
     let now = steps.count
     for buffer in reads + writes {
       let root = root(buffer.index)
@@ -158,8 +167,14 @@ struct ProgramBuilder {
       if case .fixed(.parameter) = kinds[root] { parametersRead.insert(root) }
     }
     if let inPlace { self.inPlace.append((inPlace.result.index, inPlace.operand.index, now)) }
-    scratchByteCount = max(scratchByteCount, scratchFloats * MemoryLayout<Float>.stride)
     steps.append(Step(name: name, tiles: tiles, body: body))
+  }
+
+  /// Emits a node of the graph.
+  mutating func emit(_ node: Graph.Node, at position: Int) throws(RuntimeError) {
+    isConstant = constantNodes.contains(position)
+    defer { isConstant = false }
+    try node.operation.emit(node, into: &self)
   }
 
   /// Plans memory and gives the program.
@@ -194,6 +209,15 @@ struct ProgramBuilder {
 }
 
 extension ProgramBuilder {
+  /// Whether a value is a parameter, or computed of parameters by the prologue.
+  private func isKnownBeforeRuns(_ value: Graph.Value) -> Bool {
+    guard let buffer = valueBuffers[value] else { return false }
+    switch kinds[root(buffer.index)] {
+    case .fixed(.parameter), .resident: return true
+    case .fixed, .arena, .alias: return false
+    }
+  }
+
   private mutating func add(_ kind: Kind) -> Buffer {
     kinds.append(kind)
     return Buffer(index: kinds.count - 1)

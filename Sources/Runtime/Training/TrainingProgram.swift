@@ -53,6 +53,22 @@ struct TrainingProgram {
   }
 }
 
+extension TrainingProgram {
+  /// A program that is looked at and never run.
+  static func withoutMemory(
+    _ graph: Graph, loss: Graph.Value, outputs: [Graph.Value], optimizer: Optimizer,
+    rules: GradientRules, _ entries: [Parameters.Entry], maximumBatch: Int,
+    instructionSet: InstructionSet
+  ) throws(RuntimeError) -> TrainingProgram {
+    let nothing = try AlignedMemory(byteCount: 0)
+    return try TrainingProgram(
+      graph, loss: loss, outputs: outputs, optimizer: optimizer, rules: rules, entries,
+      memory: .init(
+        parameters: nothing, gradients: nothing, slots: optimizer.slots.map { _ in nothing }),
+      maximumBatch: maximumBatch, instructionSet: instructionSet)
+  }
+}
+
 extension ProgramBuilder {
   /// Adds a step that copies a gradient to where the optimizer reads it.
   mutating func copy(_ value: Graph.Value, to destination: Buffer) throws(RuntimeError) {
