@@ -25,7 +25,7 @@ struct Massif: AsyncParsableCommand {
     subcommands: [
       ServeCommand.self, CertsCommand.self, DataCommand.self, TrainCommand.self, JobsCommand.self,
       ModelsCommand.self, DeployCommand.self, UndeployCommand.self, PredictCommand.self,
-      InferCommand.self,
+      InferCommand.self, GraphCommand.self,
       PluginsCommand.self, ConfigCommand.self, WorkerCommand.self,
     ])
 

@@ -19,6 +19,7 @@ struct CommandLineTests {
     ["data", "import", "x", "--text", "a", "--context", "32", "--stride", "8"],
     ["plugins", "register", "x.so"], ["plugins", "list"],
     ["plugins", "describe", "identity"], ["config", "explain"],
+    ["graph", "explain", "n.json", "--shape", "28x28x1", "--plan", "training", "--batch", "8"],
   ])
   func parses(arguments: [String]) throws {
     _ = try Massif.parseAsRoot(arguments)
@@ -33,6 +34,9 @@ struct CommandLineTests {
     ["predict", "m", "--text", "a", "--temperature", "-1"],
     ["data", "import", "x", "--text", "a", "--context", "0"],
     ["jobs", "watch"], ["unknown"],
+    ["jobs", "watch"], ["unknown"], ["graph", "explain"],
+    ["graph", "explain", "a", "--shape", "0x3"],
+    ["graph", "explain", "a", "--batch", "0"], ["graph", "explain", "a", "--plan", "both"],
   ])
   func refuses(arguments: [String]) {
     let error = #expect(throws: (any Error).self) { try Massif.parseAsRoot(arguments) }

@@ -18,6 +18,10 @@ struct NetworkReport {
     report.fact("value_bytes", "bytes of values", .integer(explanation.memory.values))
     report.fact(
       "value_bytes_unshared", "  without sharing", .integer(explanation.memory.valuesUnshared))
+    if !explanation.constants.isEmpty {
+      report.fact(
+        "constants", "computed once", .string(explanation.constants.joined(separator: ", ")))
+    }
     report.table(
       "operations", "Operations of the plan, after fusion",
       columns: ["#", "operation", "of", "gives", "parameters", "FLOP"],

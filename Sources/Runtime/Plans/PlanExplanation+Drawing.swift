@@ -6,7 +6,7 @@ extension PlanExplanation.Step {
 }
 
 extension PlanExplanation {
-  private static let width = 320
+  private static let width = 380
   private static let height = 44
   private static let gap = 26
   private static let margin = 20

@@ -23,18 +23,7 @@ enum SpecificationFile {
   static func parse(
     _ text: String, path: String
   ) throws(CommandError) -> Massif_V1_TrainingSpecification {
-    let node: Node?
-    do {
-      node = try Yams.compose(yaml: text)
-    } catch {
-      throw CommandError("\(path) is neither YAML nor JSON: \(error)")
-    }
-    var budget = maxNodes
-    guard let node, case .object(let members) = try value(of: node, path, "", 0, &budget) else {
-      throw CommandError(
-        path, expected: "a mapping with \(keys.joined(separator: ", "))", came: "something else",
-        hint: "Examples/Specifications has complete ones")
-    }
+    let members = try members(of: text, path: path)
     var seen: Set<String> = []
     var specification = Massif_V1_TrainingSpecification()
     specification.plugin = "neural-network"
@@ -82,6 +71,32 @@ enum SpecificationFile {
       if !seen.contains("configuration") { specification.configuration = "" }
     }
     return specification
+  }
+
+  /// A network of a training specification, or of a file that has nothing else in it.
+  static func network(_ text: String, path: String) throws(CommandError) -> JSONValue {
+    let members = try members(of: text, path: path)
+    let isSpecification = members.contains { $0.key == "model" || $0.key == "dataset" }
+    guard isSpecification else { return .object(members) }
+    return members.first { $0.key == "configuration" }?.value ?? .object([])
+  }
+
+  private static func members(
+    of text: String, path: String
+  ) throws(CommandError) -> [(key: String, value: JSONValue)] {
+    let node: Node?
+    do {
+      node = try Yams.compose(yaml: text)
+    } catch {
+      throw CommandError("\(path) is neither YAML nor JSON: \(error)")
+    }
+    var budget = maxNodes
+    guard let node, case .object(let members) = try value(of: node, path, "", 0, &budget) else {
+      throw CommandError(
+        path, expected: "a mapping with \(keys.joined(separator: ", "))", came: "something else",
+        hint: "Examples/Specifications has complete ones")
+    }
+    return members
   }
 
   private static func string(
