@@ -6,9 +6,13 @@ final class ViolationList {
 
   /// Enough for any author; a hostile configuration gets no longer answer.
   private static let limit = 20
+  /// The answer travels in a response's headers, of which peers take 8 KiB.
+  private static let byteLimit = 7 << 10
+  private var byteCount = 0
 
   func add(_ field: String, _ description: String) {
-    guard violations.count < Self.limit else { return }
+    guard violations.count < Self.limit, byteCount < Self.byteLimit else { return }
+    byteCount += field.utf8.count + description.utf8.count
     violations.append(FieldViolation(field: field, description: description))
   }
 

@@ -89,6 +89,38 @@ struct NetworkTests {
         "configuration.layers[0].units", "at most 536870912 parameters"
       ),
       (
+        #"{"type":"conv2d","filters":4,"kernel":3,"groups":2}"#, "configuration.layers[0].groups",
+        "expected a divisor of 1 channels; came 2"
+      ),
+      (
+        #"{"type":"conv2d","filters":4,"kernel":3,"dilation":14}"#,
+        "configuration.layers[0].kernel", "29×29 window does not fit in 28×28"
+      ),
+      (
+        #"{"type":"group_norm","groups":2}"#, "configuration.layers[0].groups",
+        "expected a divisor of 1 channels"
+      ),
+      (
+        #"{"type":"flatten"},{"type":"transformer_block","heads":2}"#, "configuration.layers[1]",
+        "transformer_block expects sequences"
+      ),
+      (
+        #"{"type":"self_attention","heads":3}"#, "configuration.layers[0].heads",
+        "expected a divisor of 28 features; came 3"
+      ),
+      (
+        #"{"type":"permute","axes":[1,0]}"#, "configuration.layers[0].axes",
+        "expected 3 axes"
+      ),
+      (
+        #"{"type":"residual","layers":[{"type":"conv2d","filters":4,"kernel":3}]}"#,
+        "configuration.layers[0]", "can be added to what comes to them, [28, 28, 1]"
+      ),
+      (
+        #"{"type":"residual","layers":[{"type":"flatten"},{"type":"upsample2d","factor":2}]}"#,
+        "configuration.layers[0].layers[1]", "upsample2d expects images"
+      ),
+      (
         #"{"type":"flatten"},{"type":"dense","units":65536},{"type":"dense","units":65536}"#,
         "configuration.layers[2].units", "at most 536870912 parameters"
       ),

@@ -127,7 +127,7 @@ struct NeuralNetworkTrainingTests {
     "A run that is interrupted after any epoch ends with the same bits",
     arguments: [
       TestNetworks.convolutional, TestNetworks.everyLayer, TestNetworks.recurrent,
-      TestNetworks.normalised,
+      TestNetworks.normalised, TestNetworks.attentive, TestNetworks.general,
     ])
   func resumes(configuration: String) throws {
     let dataset = try SyntheticData.quarters(train: 130)

@@ -155,6 +155,34 @@ extension TestNetworks {
      "optimizer":{"type":"adamw","learning_rate":0.01},"epochs":3,"batch_size":50}
     """
 
+  /// Attention over the rows of images.
+  static let attentive = """
+    {"input":{"scale":0.01,"offset":-1},
+     "layers":[{"type":"position_embedding"},{"type":"self_attention","heads":2,"causal":true},
+       {"type":"transformer_block","heads":4,"expansion":2,"dropout":0.1,"activation":"relu"},
+       {"type":"global_max_pool"},{"type":"dense","units":4}],
+     "optimizer":{"type":"adam","learning_rate":0.01},"epochs":3,"batch_size":50}
+    """
+
+  /// Convolutions of every kind, up and down again, one around others.
+  static let general = """
+    {"input":{"scale":0.01,"offset":-1},
+     "layers":[{"type":"conv2d","filters":4,"kernel":3,"padding":"same","dilation":2},
+       {"type":"group_norm","groups":2},
+       {"type":"residual","layers":[
+         {"type":"depthwise_conv2d","kernel":3,"padding":"same","activation":"relu"},
+         {"type":"residual","layers":[{"type":"group_norm","groups":4}]},
+         {"type":"conv2d","filters":4,"kernel":1,"groups":2}]},
+       {"type":"max_pool2d","size":2},
+       {"type":"transposed_conv2d","filters":6,"kernel":4,"stride":2,"padding":"same",
+        "activation":"relu"},
+       {"type":"average_pool2d","size":4},{"type":"upsample2d","factor":2,"mode":"linear"},
+       {"type":"permute","axes":[2,0,1]},{"type":"permute","axes":[1,2,0]},
+       {"type":"conv1d","filters":6,"kernel":2,"dilation":2,"groups":3},{"type":"flatten"},
+       {"type":"dense","units":4}],
+     "optimizer":{"type":"adam","learning_rate":0.01},"epochs":3,"batch_size":50}
+    """
+
   /// Every kind of recurrent layer, over rows of images.
   static let recurrent = """
     {"input":{"scale":0.01,"offset":-1},

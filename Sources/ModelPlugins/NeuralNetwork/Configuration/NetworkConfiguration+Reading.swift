@@ -5,6 +5,10 @@ extension NetworkConfiguration {
   /// Bounds of what a configuration may ask for; the JSON Schema says the same.
   enum Bounds {
     static let layers = 1...256
+    /// How deep residual layers may lie in one another.
+    static let depth = 4
+    static let rank = 3
+    static let expansion = 1...16
     static let width = 1...65536
     static let window = 1...64
     static let recurrentLayers = 1...8
@@ -86,7 +90,8 @@ extension NetworkConfiguration {
     let layers = elements.enumerated().compactMap { index, element -> Layer? in
       var isTrainable = true
       let layer = Layer(
-        element, path: "\(fields.path).layers[\(index)]", list: list, isTrainable: &isTrainable)
+        element, path: "\(fields.path).layers[\(index)]", list: list, depth: 0,
+        isTrainable: &isTrainable)
       if !isTrainable { frozen.insert(index) }
       return layer
     }
@@ -104,8 +109,8 @@ extension NetworkConfiguration.Input {
 
 extension NetworkConfiguration.Layer {
   /// Reads a layer; nil, and a violation, when its type is not known.
-  fileprivate init?(
-    _ json: JSONValue, path: String, list: ViolationList, isTrainable: inout Bool
+  init?(
+    _ json: JSONValue, path: String, list: ViolationList, depth: Int, isTrainable: inout Bool
   ) {
     guard case .object(let members) = json else {
       list.add(path, "expected an object, came \(json.excerpt)")
@@ -126,7 +131,9 @@ extension NetworkConfiguration.Layer {
         kernel: fields.integer("kernel", bounds.window),
         stride: fields.integer("stride", bounds.window, default: 1),
         padding: fields.padding(), useBias: fields.bool("use_bias", default: true),
-        activation: fields.activation())
+        activation: fields.activation(),
+        dilation: fields.integer("dilation", bounds.window, default: 1),
+        groups: fields.integer("groups", bounds.width, default: 1))
     case .maxPool2D:
       let size = fields.integer("size", bounds.window)
       self = .maxPool2D(
@@ -161,7 +168,9 @@ extension NetworkConfiguration.Layer {
         stride: fields.integer("stride", bounds.window, default: 1),
         padding: fields.choice("padding", of: SequencePadding.self, default: .valid) == .same
           ? .same : .valid,
-        useBias: fields.bool("use_bias", default: true), activation: fields.activation())
+        useBias: fields.bool("use_bias", default: true), activation: fields.activation(),
+        dilation: fields.integer("dilation", bounds.window, default: 1),
+        groups: fields.integer("groups", bounds.width, default: 1))
     case .layerNorm, .rmsNorm:
       let epsilon = fields.number("epsilon", "a number above 0", default: 1e-5) { Float($0) > 0 }
       self = type == .layerNorm ? .layerNorm(epsilon: epsilon) : .rmsNorm(epsilon: epsilon)
@@ -182,15 +191,80 @@ extension NetworkConfiguration.Layer {
       self = .embedding(
         entries: fields.integer("entries", bounds.entries),
         dimensions: fields.integer("dimensions", bounds.width))
+    case .depthwiseConv2D:
+      self = .depthwiseConv2D(
+        kernel: fields.integer("kernel", bounds.window),
+        stride: fields.integer("stride", bounds.window, default: 1), padding: fields.padding(),
+        dilation: fields.integer("dilation", bounds.window, default: 1),
+        useBias: fields.bool("use_bias", default: true), activation: fields.activation())
+    case .transposedConv2D:
+      self = .transposedConv2D(
+        filters: fields.integer("filters", bounds.width),
+        kernel: fields.integer("kernel", bounds.window),
+        stride: fields.integer("stride", bounds.window, default: 1), padding: fields.padding(),
+        useBias: fields.bool("use_bias", default: true), activation: fields.activation())
+    case .upsample2D:
+      let mode = fields.choice("mode", of: UpsamplingMode.self, default: .nearest)
+      self = .upsample2D(
+        factor: fields.integer("factor", bounds.window),
+        mode: mode == .linear ? .linear : .nearest)
+    case .groupNorm:
+      self = .groupNorm(
+        groups: fields.integer("groups", bounds.width),
+        epsilon: fields.number("epsilon", "a number above 0", default: 1e-5) { Float($0) > 0 })
+    case .globalMaxPool: self = .globalMaxPool
+    case .permute: self = .permute(axes: fields.axes())
+    case .positionEmbedding: self = .positionEmbedding
+    case .selfAttention: self = .selfAttention(fields.attention())
+    case .transformerBlock:
+      self = .transformerBlock(
+        NetworkConfiguration.Transformer(
+          attention: fields.attention(),
+          expansion: fields.integer("expansion", bounds.expansion, default: 4),
+          activation: fields["activation"] == nil
+            ? .gelu : fields.choice("activation", of: Activation.self) ?? .gelu))
+    case .residual: self = .residual(Self.inner(fields, list, depth: depth + 1))
+    }
+  }
+
+  /// The layers inside a residual one.
+  private static func inner(
+    _ fields: FieldReader, _ list: ViolationList, depth: Int
+  ) -> [NetworkConfiguration.Layer] {
+    let bounds = NetworkConfiguration.Bounds.self
+    guard depth <= bounds.depth else {
+      fields.refuse("layers", "expected residual layers at most \(bounds.depth) deep")
+      return []
+    }
+    guard case .array(let elements) = fields["layers"], bounds.layers.contains(elements.count)
+    else {
+      fields.refuse(
+        "layers",
+        "expected an array of \(bounds.layers.lowerBound) to \(bounds.layers.upperBound) layers,"
+          + " came \(fields["layers"].map(\.excerpt) ?? "nothing")")
+      return []
+    }
+    return elements.enumerated().compactMap { index, element in
+      let path = "\(fields.path).layers[\(index)]"
+      var isTrainable = true
+      let layer = NetworkConfiguration.Layer(
+        element, path: path, list: list, depth: depth, isTrainable: &isTrainable)
+      if !isTrainable {
+        list.add("\(path).trainable", "expected it at the residual layer, for all layers inside")
+      }
+      return layer
     }
   }
 
   private static func keys(of type: NetworkConfiguration.LayerType) -> [String] {
     switch type {
     case .conv2d, .conv1D:
-      ["type", "filters", "kernel", "stride", "padding", "use_bias", "activation"]
+      [
+        "type", "filters", "kernel", "stride", "padding", "use_bias", "activation", "dilation",
+        "groups",
+      ]
     case .maxPool2D, .averagePool2D: ["type", "size", "stride", "padding"]
-    case .flatten, .globalAveragePool: ["type"]
+    case .flatten, .globalAveragePool, .globalMaxPool, .positionEmbedding: ["type"]
     case .layerNorm, .rmsNorm: ["type", "epsilon"]
     case .dense: ["type", "units", "use_bias", "activation"]
     case .dropout: ["type", "rate"]
@@ -199,6 +273,16 @@ extension NetworkConfiguration.Layer {
     case .lstm, .gru: ["type", "units", "layers", "bidirectional", "return_sequences"]
     case .rnn: ["type", "units", "layers", "bidirectional", "return_sequences", "activation"]
     case .embedding: ["type", "entries", "dimensions"]
+    case .depthwiseConv2D:
+      ["type", "kernel", "stride", "padding", "dilation", "use_bias", "activation"]
+    case .transposedConv2D:
+      ["type", "filters", "kernel", "stride", "padding", "use_bias", "activation"]
+    case .upsample2D: ["type", "factor", "mode"]
+    case .groupNorm: ["type", "groups", "epsilon"]
+    case .permute: ["type", "axes"]
+    case .selfAttention: ["type", "heads", "causal", "dropout"]
+    case .transformerBlock: ["type", "heads", "causal", "dropout", "expansion", "activation"]
+    case .residual: ["type", "layers"]
     }
   }
 }
@@ -226,11 +310,42 @@ extension FieldReader {
       returnsSequences: bool("return_sequences", default: false))
   }
 
+  fileprivate func attention() -> NetworkConfiguration.Attention {
+    NetworkConfiguration.Attention(
+      heads: integer("heads", NetworkConfiguration.Bounds.width),
+      isCausal: bool("causal", default: false),
+      dropout: number("dropout", "a number from 0 to below 1", default: 0) {
+        $0 >= 0 && Float($0) < 1
+      })
+  }
+
+  /// An order of the axes of a sample.
+  fileprivate func axes() -> [Int] {
+    var axes: [Int] = []
+    if case .array(let elements) = self["axes"] {
+      for case .number(_, let text) in elements { axes.append(Int(text) ?? -1) }
+      let isOrder = axes.sorted() == Array(0..<elements.count)
+      if isOrder, (1...NetworkConfiguration.Bounds.rank).contains(elements.count) { return axes }
+    }
+    let came = self["axes"].map(\.excerpt) ?? "nothing"
+    refuse(
+      "axes",
+      "expected 1 to \(NetworkConfiguration.Bounds.rank) axes, each of 0, 1, ... once, came \(came)"
+    )
+    return [0]
+  }
+
   /// An activation, or nil for `"none"` and where there is none.
   fileprivate func activation() -> Activation? {
     if self["activation"] == nil || self["activation"] == .string("none") { return nil }
     return choice("activation", of: Activation.self)
   }
+}
+
+/// How an upsampling layer makes pixels.
+private enum UpsamplingMode: String, CaseIterable {
+  case nearest
+  case linear
 }
 
 /// What a convolution over sequences may pad with.

@@ -48,13 +48,23 @@ struct NetworkConfiguration: Sendable, Hashable {
     case layerNorm = "layer_norm"
     case rmsNorm = "rms_norm"
     case globalAveragePool = "global_average_pool"
+    case depthwiseConv2D = "depthwise_conv2d"
+    case transposedConv2D = "transposed_conv2d"
+    case upsample2D = "upsample2d"
+    case groupNorm = "group_norm"
+    case globalMaxPool = "global_max_pool"
+    case permute
+    case positionEmbedding = "position_embedding"
+    case selfAttention = "self_attention"
+    case transformerBlock = "transformer_block"
+    case residual
   }
 
   /// One layer.
   enum Layer: Sendable, Hashable {
     case conv2d(
       filters: Int, kernel: Int, stride: Int, padding: Padding, useBias: Bool,
-      activation: Activation?)
+      activation: Activation?, dilation: Int = 1, groups: Int = 1)
     case maxPool2D(size: Int, stride: Int, padding: Padding)
     case averagePool2D(size: Int, stride: Int, padding: Padding)
     case flatten
@@ -66,10 +76,42 @@ struct NetworkConfiguration: Sendable, Hashable {
     case embedding(entries: Int, dimensions: Int)
     case conv1D(
       filters: Int, kernel: Int, stride: Int, padding: Padding, useBias: Bool,
-      activation: Activation?)
+      activation: Activation?, dilation: Int = 1, groups: Int = 1)
     case layerNorm(epsilon: Double)
     case rmsNorm(epsilon: Double)
     case globalAveragePool
+    case depthwiseConv2D(
+      kernel: Int, stride: Int, padding: Padding, dilation: Int, useBias: Bool,
+      activation: Activation?)
+    case transposedConv2D(
+      filters: Int, kernel: Int, stride: Int, padding: Padding, useBias: Bool,
+      activation: Activation?)
+    case upsample2D(factor: Int, mode: ResizeMode)
+    case groupNorm(groups: Int, epsilon: Double)
+    case globalMaxPool
+    case permute(axes: [Int])
+    case positionEmbedding
+    case selfAttention(Attention)
+    case transformerBlock(Transformer)
+    /// What its layers make of a value, added to the value.
+    case residual([Layer])
+  }
+
+  /// Attention of the steps of a sequence to one another.
+  struct Attention: Sendable, Hashable {
+    var heads: Int
+    /// Whether a step sees none behind it.
+    var isCausal = false
+    /// Of what attention gives, in training.
+    var dropout = 0.0
+  }
+
+  /// Attention and two dense layers for each step, each behind a layer normalisation and added to what came to it.
+  struct Transformer: Sendable, Hashable {
+    var attention: Attention
+    /// Units of the first dense layer, over the features.
+    var expansion = 4
+    var activation = Activation.gelu
   }
 
   /// Recurrent layers of one kind, one on the other.

@@ -161,6 +161,11 @@ extension NetworkConfiguration {
                 "kernel": {"$ref": "#/$defs/window"},
                 "stride": {"$ref": "#/$defs/window", "default": 1},
                 "padding": {"$ref": "#/$defs/padding"},
+                "dilation": {"$ref": "#/$defs/window", "default": 1},
+                "groups": {
+                  "$ref": "#/$defs/width", "default": 1,
+                  "description": "A divisor of the channels and of the filters."
+                },
                 "use_bias": {"type": "boolean", "default": true},
                 "activation": {"$ref": "#/$defs/activation"},
                 "trainable": {"$ref": "#/$defs/trainable"}
@@ -185,6 +190,8 @@ extension NetworkConfiguration {
                 "kernel": {"$ref": "#/$defs/window"},
                 "stride": {"$ref": "#/$defs/window", "default": 1},
                 "padding": {"enum": ["valid", "same"], "default": "valid"},
+                "dilation": {"$ref": "#/$defs/window", "default": 1},
+                "groups": {"$ref": "#/$defs/width", "default": 1},
                 "use_bias": {"type": "boolean", "default": true},
                 "activation": {"$ref": "#/$defs/activation"},
                 "trainable": {"$ref": "#/$defs/trainable"}
@@ -200,8 +207,111 @@ extension NetworkConfiguration {
             },
             {
               "type": "object", "additionalProperties": false, "required": ["type"],
-              "description": "global_average_pool: the mean of each channel over all pixels or steps.",
-              "properties": {"type": {"enum": ["flatten", "global_average_pool"]}}
+              "description": "global_average_pool and global_max_pool: the mean and the largest of each channel over all pixels or steps.",
+              "properties": {
+                "type": {"enum": ["flatten", "global_average_pool", "global_max_pool"]}
+              }
+            },
+            {
+              "type": "object", "additionalProperties": false, "required": ["type"],
+              "description": "A learned number for each element of a sequence, added to it.",
+              "properties": {
+                "type": {"const": "position_embedding"},
+                "trainable": {"$ref": "#/$defs/trainable"}
+              }
+            },
+            {
+              "type": "object", "additionalProperties": false, "required": ["type", "kernel"],
+              "description": "Every channel with a filter of its own.",
+              "properties": {
+                "type": {"const": "depthwise_conv2d"},
+                "kernel": {"$ref": "#/$defs/window"},
+                "stride": {"$ref": "#/$defs/window", "default": 1},
+                "padding": {"$ref": "#/$defs/padding"},
+                "dilation": {"$ref": "#/$defs/window", "default": 1},
+                "use_bias": {"type": "boolean", "default": true},
+                "activation": {"$ref": "#/$defs/activation"},
+                "trainable": {"$ref": "#/$defs/trainable"}
+              }
+            },
+            {
+              "type": "object", "additionalProperties": false,
+              "required": ["type", "filters", "kernel"],
+              "description": "Larger images: with padding same, stride times the size.",
+              "properties": {
+                "type": {"const": "transposed_conv2d"},
+                "filters": {"$ref": "#/$defs/width"},
+                "kernel": {"$ref": "#/$defs/window"},
+                "stride": {"$ref": "#/$defs/window", "default": 1},
+                "padding": {"$ref": "#/$defs/padding"},
+                "use_bias": {"type": "boolean", "default": true},
+                "activation": {"$ref": "#/$defs/activation"},
+                "trainable": {"$ref": "#/$defs/trainable"}
+              }
+            },
+            {
+              "type": "object", "additionalProperties": false, "required": ["type", "factor"],
+              "properties": {
+                "type": {"const": "upsample2d"},
+                "factor": {"$ref": "#/$defs/window"},
+                "mode": {"enum": ["nearest", "linear"], "default": "nearest"}
+              }
+            },
+            {
+              "type": "object", "additionalProperties": false, "required": ["type", "groups"],
+              "properties": {
+                "type": {"const": "group_norm"},
+                "groups": {
+                  "$ref": "#/$defs/width", "description": "A divisor of the channels."
+                },
+                "epsilon": {"$ref": "#/$defs/positive", "default": 1e-5},
+                "trainable": {"$ref": "#/$defs/trainable"}
+              }
+            },
+            {
+              "type": "object", "additionalProperties": false, "required": ["type", "axes"],
+              "properties": {
+                "type": {"const": "permute"},
+                "axes": {
+                  "type": "array", "minItems": 1, "maxItems": 3, "uniqueItems": true,
+                  "items": {"type": "integer", "minimum": 0, "maximum": 2},
+                  "description": "For each axis of the result which axis of the sample it is."
+                }
+              }
+            },
+            {
+              "type": "object", "additionalProperties": false, "required": ["type", "heads"],
+              "description": "Over sequences, whose features are a multiple of heads.",
+              "properties": {
+                "type": {"enum": ["self_attention", "transformer_block"]},
+                "heads": {"$ref": "#/$defs/width"},
+                "causal": {
+                  "type": "boolean", "default": false,
+                  "description": "Whether a step sees none behind it."
+                },
+                "dropout": {"$ref": "#/$defs/rate", "default": 0},
+                "expansion": {
+                  "type": "integer", "minimum": 1, "maximum": 16, "default": 4,
+                  "description": "Of a transformer_block: units of its first dense layer over the features."
+                },
+                "activation": {
+                  "$ref": "#/$defs/function", "default": "gelu",
+                  "description": "Of a transformer_block."
+                },
+                "trainable": {"$ref": "#/$defs/trainable"}
+              }
+            },
+            {
+              "type": "object", "additionalProperties": false, "required": ["type", "layers"],
+              "description": "What the layers make of a value is added to the value; at most 4 deep.",
+              "properties": {
+                "type": {"const": "residual"},
+                "layers": {
+                  "type": "array", "minItems": 1, "maxItems": 256,
+                  "items": {"$ref": "#/$defs/layer"}
+                },
+                "trainable": {"$ref": "#/$defs/trainable"}
+              }
             },
             {
               "type": "object", "additionalProperties": false, "required": ["type", "units"],

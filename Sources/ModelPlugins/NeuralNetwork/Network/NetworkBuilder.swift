@@ -5,11 +5,11 @@ import Runtime
 struct NetworkBuilder {
   private(set) var parameterCount = 0
   /// The value that the next layer reads.
-  private(set) var value: Graph.Value
+  var value: Graph.Value
   var graph = Graph()
   private let frozenLayers: Set<Int>
   /// Whether the layer that is being added learns.
-  private var isTrainable = true
+  private(set) var isTrainable = true
 
   /// 2 GiB of weights: beyond, memory for gradients and moments is not to be had on one machine.
   static let maxParameterCount = 1 << 29
@@ -61,14 +61,26 @@ struct NetworkBuilder {
 
   /// Adds the layer at `index` of the configuration.
   mutating func add(_ layer: NetworkConfiguration.Layer, at index: Int) throws(PluginError) {
-    let path = "configuration.layers[\(index)]"
-    try checkInput(of: layer, at: index, path: path)
-    try countParameters(of: layer, path: path)
     isTrainable = !frozenLayers.contains(index)
-    do throws(RuntimeError) {
-      value = try apply(layer, prefix: "layers.\(index).")
-    } catch {
-      throw Self.located(error, layer: layer, path: path)
+    try add(
+      layer, path: "configuration.layers[\(index)]", prefix: "layers.\(index).",
+      isFirst: index == 0)
+  }
+
+  /// Adds a layer that stands at `path` and whose parameters' names begin with `prefix`.
+  mutating func add(
+    _ layer: NetworkConfiguration.Layer, path: String, prefix: String, isFirst: Bool
+  ) throws(PluginError) {
+    try checkInput(of: layer, isFirst: isFirst, path: path)
+    try countParameters(of: layer, path: path)
+    if case .residual(let layers) = layer {
+      try addResidual(layers, path: path, prefix: prefix)
+    } else {
+      do throws(RuntimeError) {
+        value = try apply(layer, prefix: prefix)
+      } catch {
+        throw Self.located(error, layer: layer, path: path)
+      }
     }
     let elements = graph.type(of: value).shape.elementCount
     guard elements <= Self.maxValueCount else {
@@ -80,10 +92,10 @@ struct NetworkBuilder {
 
   /// Whether the layer takes what comes to it, said in the words of the configuration.
   private func checkInput(
-    of layer: NetworkConfiguration.Layer, at index: Int, path: String
+    of layer: NetworkConfiguration.Layer, isFirst: Bool, path: String
   ) throws(PluginError) {
     switch layer {
-    case .recurrent, .conv1D:
+    case .recurrent, .conv1D, .positionEmbedding, .selfAttention, .transformerBlock:
       guard shape.count >= 2 else {
         throw PluginError(
           field: path,
@@ -91,11 +103,11 @@ struct NetworkBuilder {
             + " \(shape)")
       }
     case .embedding:
-      guard index == 0 else {
+      guard isFirst else {
         throw PluginError(
           field: path, "embedding expects indices, so it can only be the first layer")
       }
-    case .conv2d, .maxPool2D, .averagePool2D:
+    case .conv2d, .maxPool2D, .averagePool2D, .depthwiseConv2D, .transposedConv2D, .upsample2D:
       guard shape.count == 3 else {
         throw PluginError(
           field: path,
@@ -109,13 +121,20 @@ struct NetworkBuilder {
           "dense expects a vector; what comes to it has shape \(shape): put {\"type\":\"flatten\"}"
             + " before it")
       }
-    case .globalAveragePool:
+    case .globalAveragePool, .globalMaxPool:
       guard shape.count >= 2 else {
         throw PluginError(
           field: path,
-          "global_average_pool expects images or sequences; what comes to it has shape \(shape)")
+          "\(layer.type.rawValue) expects images or sequences; what comes to it has shape \(shape)")
       }
-    case .flatten, .dropout, .batchNorm, .layerNorm, .rmsNorm, .activation: break
+    case .permute(let axes):
+      guard axes.count == shape.count else {
+        throw PluginError(
+          field: "\(path).axes",
+          "expected \(shape.count) axes, as what comes to it has shape \(shape); came \(axes)")
+      }
+    case .flatten, .dropout, .batchNorm, .layerNorm, .rmsNorm, .activation, .groupNorm, .residual:
+      break
     }
   }
 
@@ -129,13 +148,23 @@ struct NetworkBuilder {
     let count: Int
     let field: String
     switch layer {
-    case .conv2d(let filters, let kernel, _, _, _, _):
+    case .conv2d(let filters, let kernel, _, _, _, _, _, let groups):
+      (count, field) = ((kernel * kernel * channels / groups + 1) * filters, ".filters")
+    case .depthwiseConv2D(let kernel, _, _, _, _, _):
+      (count, field) = ((kernel * kernel + 1) * channels, ".kernel")
+    case .transposedConv2D(let filters, let kernel, _, _, _, _):
       (count, field) = ((kernel * kernel * channels + 1) * filters, ".filters")
+    case .groupNorm: (count, field) = (2 * channels, "")
+    case .positionEmbedding: (count, field) = (shape.reduce(1, *), "")
+    case .selfAttention: (count, field) = (4 * features * (features + 1), "")
+    case .transformerBlock(let layer):
+      let products = (4 + 2 * layer.expansion) * features * features
+      (count, field) = (products + (9 + layer.expansion) * features, ".expansion")
     case .dense(let units, _, _): (count, field) = ((channels + 1) * units, ".units")
     case .batchNorm: (count, field) = (4 * channels, "")
     case .layerNorm, .rmsNorm: (count, field) = (2 * channels, "")
-    case .conv1D(let filters, let kernel, _, _, _, _):
-      (count, field) = ((kernel * features + 1) * filters, ".filters")
+    case .conv1D(let filters, let kernel, _, _, _, _, _, let groups):
+      (count, field) = ((kernel * features / groups + 1) * filters, ".filters")
     case .recurrent(let layer):
       (count, field) = (layer.parameterCount(features: features), ".units")
     case .embedding(let entries, let dimensions):
@@ -157,15 +186,17 @@ struct NetworkBuilder {
     let channels = shape.last ?? 1
     switch layer {
     case .recurrent(let layer): return try apply(layer, prefix: prefix)
-    case .conv1D(let filters, let kernel, let stride, let padding, let useBias, let activation):
+    case .conv1D(
+      let filters, let kernel, let stride, let padding, let useBias, let activation, let dilation,
+      let groups):
       let x = try sequences()
-      let features = graph.type(of: x).shape[1]
+      let seen = try part(of: graph.type(of: x).shape[1], groups)
       let weights = try graph.parameter(
-        prefix + "weight", shape: Shape([1, kernel, features, filters]),
-        .fanInUniform(fanIn: kernel * features), isTrainable: isTrainable)
+        prefix + "weight", shape: Shape([1, kernel, seen, filters]),
+        .fanInUniform(fanIn: kernel * seen), isTrainable: isTrainable)
       let sum = try graph.conv1d(
         x, weights: weights, bias: try bias(useBias, prefix, filters), stride: stride,
-        padding: padding)
+        padding: padding, dilation: dilation, groups: groups)
       return try activate(sum, activation)
     case .layerNorm(let epsilon):
       return try graph.layerNormalization(
@@ -175,18 +206,55 @@ struct NetworkBuilder {
       return try graph.rmsNormalization(
         value, scale: try channelParameter(prefix + "scale", .ones), epsilon: Float(epsilon))
     case .globalAveragePool: return try graph.globalAveragePool(value)
+    case .globalMaxPool: return try graph.globalMaxPool(value)
+    case .depthwiseConv2D(
+      let kernel, let stride, let padding, let dilation, let useBias, let activation):
+      let weights = try graph.parameter(
+        prefix + "weight", shape: Shape([kernel, kernel, 1, channels]),
+        .fanInUniform(fanIn: kernel * kernel), isTrainable: isTrainable)
+      let sum = try graph.conv2d(
+        value, weights: weights, bias: try bias(useBias, prefix, channels), stride: stride,
+        padding: padding, dilation: dilation, groups: channels)
+      return try activate(sum, activation)
+    case .transposedConv2D(
+      let filters, let kernel, let stride, let padding, let useBias, let activation):
+      let weights = try graph.parameter(
+        prefix + "weight", shape: Shape([kernel, kernel, filters, channels]),
+        .fanInUniform(fanIn: kernel * kernel * channels), isTrainable: isTrainable)
+      let sum = try graph.transposedConv2D(
+        value, weights: weights, bias: try bias(useBias, prefix, filters), stride: stride,
+        padding: padding)
+      return try activate(sum, activation)
+    case .upsample2D(let factor, let mode):
+      return try graph.resize2D(
+        value, height: shape[0] * factor, width: shape[1] * factor, mode)
+    case .groupNorm(let groups, let epsilon):
+      return try graph.groupNormalization(
+        value, groups: groups, scale: try channelParameter(prefix + "scale", .ones),
+        offset: try channelParameter(prefix + "offset", .zeros), epsilon: Float(epsilon))
+    case .permute(let axes): return try graph.permute(value, axes: axes)
+    case .positionEmbedding: return try addPositions(prefix: prefix)
+    case .selfAttention(let layer):
+      return try attend(layer, to: try sequences(), prefix: prefix)
+    case .transformerBlock(let layer): return try transform(layer, prefix: prefix)
+    // Its layers are added one by one.
+    case .residual: return value
     case .embedding(let entries, let dimensions):
       let weights = try graph.parameter(
         prefix + "weight", shape: Shape([entries, dimensions]), .normal(deviation: 1),
         isTrainable: isTrainable)
       return try graph.embedding(value, weights: weights)
-    case .conv2d(let filters, let kernel, let stride, let padding, let useBias, let activation):
+    case .conv2d(
+      let filters, let kernel, let stride, let padding, let useBias, let activation, let dilation,
+      let groups):
+      let seen = try part(of: channels, groups)
       let weights = try graph.parameter(
-        prefix + "weight", shape: Shape([kernel, kernel, channels, filters]),
-        .fanInUniform(fanIn: kernel * kernel * channels), isTrainable: isTrainable)
+        prefix + "weight", shape: Shape([kernel, kernel, seen, filters]),
+        .fanInUniform(fanIn: kernel * kernel * seen), isTrainable: isTrainable)
       let bias = try bias(useBias, prefix, filters)
       let sum = try graph.conv2d(
-        value, weights: weights, bias: bias, stride: stride, padding: padding)
+        value, weights: weights, bias: bias, stride: stride, padding: padding, dilation: dilation,
+        groups: groups)
       return try activate(sum, activation)
     case .dense(let units, let useBias, let activation):
       let weights = try graph.parameter(
@@ -239,14 +307,14 @@ struct NetworkBuilder {
   }
 
   /// The value as steps of features: what a step has is one vector.
-  private mutating func sequences() throws(RuntimeError) -> Graph.Value {
+  mutating func sequences() throws(RuntimeError) -> Graph.Value {
     guard shape.count > 2 else { return value }
     let features = shape.dropFirst().reduce(1, *)
     return try graph.reshape(value, to: Shape([shape[0], features]))
   }
 
   /// A parameter with one number for each of the last dimension.
-  private mutating func channelParameter(
+  mutating func channelParameter(
     _ name: String, _ initializer: Initializer
   ) throws(RuntimeError) -> Graph.Value {
     try graph.parameter(
@@ -281,6 +349,16 @@ struct NetworkBuilder {
       prefix + "bias", shape: Shape([count]), .zeros, isTrainable: isTrainable)
   }
 
+  /// Channels that a filter sees.
+  private func part(of channels: Int, _ groups: Int) throws(RuntimeError) -> Int {
+    guard channels % groups == 0 else {
+      throw RuntimeError(
+        .invalidArgument, "expected a divisor of \(channels) channels; came \(groups)",
+        field: "groups")
+    }
+    return channels / groups
+  }
+
   private mutating func activate(
     _ x: Graph.Value, _ activation: Activation?
   ) throws(RuntimeError) -> Graph.Value {
@@ -296,7 +374,7 @@ struct NetworkBuilder {
       switch (layer, error.field) {
       case (.maxPool2D, "kernel"), (.averagePool2D, "kernel"): "size"
       case (_, "kernel"), (_, "stride"), (_, "padding"), (_, "size"), (_, "rate"), (_, "epsilon"),
-        (_, "momentum"):
+        (_, "momentum"), (_, "groups"), (_, "dilation"), (_, "heads"):
         error.field
       default: nil
       }
