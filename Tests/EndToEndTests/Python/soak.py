@@ -196,7 +196,8 @@ def is_the_clients_own(work, error):
     """What the C core makes of the end of its connection."""
     if work not in CANCELLING or not isinstance(error, grpc.RpcError):
         return False
-    return (error.code() == Code.UNAVAILABLE and "GOAWAY" in error.details()
+    # UNAVAILABLE says "GOAWAY received" or, when the end itself is seen first, "Socket closed".
+    return (error.code() == Code.UNAVAILABLE
             or error.code() == Code.INTERNAL and error.details() == "Internal error from Core")
 
 
